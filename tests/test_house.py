@@ -99,8 +99,8 @@ def state():
     session = aiohttp.ClientSession
     return (
         session.__dict__.get("__new__"), session.__del__, session._request, asyncio.SelectorEventLoop.close,
-        len(warnings.filters), len(logging.getLogger("asyncio").filters), logging.getLogger("lastcall").handlers,
-        signal.getsignal(signal.SIGTERM), threading.active_count(),
+        len(warnings.filters), len(logging.getLogger("asyncio").filters),
+        logging.getLogger("lastcall").handlers, signal.getsignal(signal.SIGTERM), threading.active_count(),
     )
 
 before = state()

@@ -15,7 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = (
     "aiohttp click rich pytest pytest-asyncio pytest-xdist pytest-timeout pytest-randomly mypy ruff "
-    "codespell uvloop anyio uvicorn nest_asyncio jsonschema types-jsonschema trustme build twine hatchling coverage"
+    "codespell uvloop anyio uvicorn nest_asyncio jsonschema types-jsonschema trustme build twine hatchling "
+    "coverage"
 )
 MARKERS = {
     "uvloop": 'sys_platform != "win32"',
