@@ -41,12 +41,15 @@ class ConnectionBook:
         """Return the transports of the open connections, oldest first."""
         return [cast("asyncio.Transport", transport) for transport in self._open]
 
-    def number_of_request(self, transport: asyncio.BaseTransport | None) -> int:
-        """Count one more request on the connection; return the connection's number, 0 if it has ended."""
-        if transport is None or (record := self._open.get(transport)) is None:
-            return 0
-        self._open[transport] = replace(record, requests=record.requests + 1)
-        return record.number
+    def number(self, transport: asyncio.BaseTransport | None) -> int:
+        """Return the number of a connection, 0 if it has ended."""
+        record = self._open.get(transport) if transport else None
+        return record.number if record else 0
+
+    def count_request(self, transport: asyncio.BaseTransport | None) -> None:
+        """Count one more request on a connection, if it has not ended."""
+        if transport and (record := self._open.get(transport)):
+            self._open[transport] = replace(record, requests=record.requests + 1)
 
     def begin(self, transport: asyncio.BaseTransport) -> None:
         """Enter a connection that was accepted."""

@@ -239,6 +239,10 @@ class LoopbackServer:
         """Make the application to serve; on the server's loop. Subclasses serve their own."""
         return self._app() if self._app else built_in_app(self._released)
 
+    def connection_number(self, request: web.Request) -> int:
+        """Return the number of the connection a request came on, 0 if it has ended; for handlers."""
+        return self._book.number(request.transport)
+
     def _run(self, started: concurrent.futures.Future[None]) -> None:
         loop = _new_loop()
         try:
@@ -288,11 +292,12 @@ class LoopbackServer:
 
     @web.middleware
     async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self._book.count_request(request.transport)
         self._requests.append(
             RequestRecord(
                 method=request.method,
                 path=request.path,
-                connection=self._book.number_of_request(request.transport),
+                connection=self.connection_number(request),
                 at=time.monotonic(),
                 query=MappingProxyType(dict(request.query)),
                 headers=request.headers,

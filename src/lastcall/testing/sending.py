@@ -1,0 +1,132 @@
+"""Sending a reply in the way its script says: late, in pieces, compressed, or cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+import struct
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from email.utils import formatdate
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from .script import Answer
+
+_GZIP_WINDOW_BITS = 31
+_LINGER_NOT_AT_ALL = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What to send if nothing is to go wrong."""
+
+    status: int
+    """The final status."""
+
+    content_type: str
+    """With its charset, if it has one."""
+
+    parts: Sequence[bytes]
+    """The body, in the pieces in which it is written; may be empty."""
+
+    stream: bool = False
+    """Whether the length is not said beforehand."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The others."""
+
+
+async def send(request: web.Request, reply: Reply, answer: Answer) -> web.StreamResponse:
+    """Send *reply* as *answer* says; where the connection is cut, the handler ends with it, cancelled."""
+    await asyncio.sleep(answer.delay)
+    parts = encode(reply.parts, answer)
+    response = web.StreamResponse(status=reply.status, headers=head(reply, answer))
+    if not reply.stream:
+        response.content_length = sum(map(len, parts))
+    if answer.close:
+        response.force_close()
+    if answer.cut == "before":
+        await _cut(request, answer)
+    if answer.cut == "head":
+        await _cut(request, answer, _half(_head_as_text(response), answer.cut_after))
+    await response.prepare(request)
+    for number, part in enumerate(parts if answer.cut is None else truncate(parts, answer.cut_after)):
+        if number:
+            await asyncio.sleep(answer.event_delay)
+        await response.write(part)
+    if answer.cut == "body":
+        await _cut(request, answer)
+    await response.write_eof()
+    return response
+
+
+def encode(parts: Sequence[bytes], answer: Answer) -> list[bytes]:
+    """Return the body as it goes over the wire: compressed and split as *answer* says."""
+    if answer.gzip:
+        packer = zlib.compressobj(wbits=_GZIP_WINDOW_BITS)
+        packed = [packer.compress(part) + packer.flush(zlib.Z_SYNC_FLUSH) for part in parts]
+        parts = [*packed, packer.flush()]
+    if answer.split is None:
+        return list(parts)
+    whole = b"".join(parts)
+    return [whole[start : start + answer.split] for start in range(0, len(whole), answer.split)]
+
+
+def truncate(parts: Sequence[bytes], length: int | None) -> list[bytes]:
+    """Return the first *length* bytes of the body, half of it for None, as one part or more."""
+    left = sum(map(len, parts)) // 2 if length is None else length
+    kept = []
+    for part in parts:
+        kept.append(part[:left])
+        left -= len(kept[-1])
+    # An empty part sends the head, and only the head.
+    return [part for part in kept if part] or [b""]
+
+
+def head(reply: Reply, answer: Answer) -> CIMultiDict[str]:
+    """Return the headers of the reply, those that *answer* adds or replaces included."""
+    headers = CIMultiDict({"Content-Type": answer.content_type or reply.content_type, **reply.headers})
+    if answer.gzip:
+        headers["Content-Encoding"] = "gzip"
+    if answer.retry_after is not None:
+        headers.update([retry_after(answer.retry_after, answer.retry_after_form, now=time.time())])
+    headers.update(answer.headers)
+    return headers
+
+
+def retry_after(seconds: float, form: str, *, now: float) -> tuple[str, str]:
+    """Return the name and the value of the header that says when to come back; *now* is wall time."""
+    if form == "ms":
+        return "retry-after-ms", str(math.ceil(seconds * 1000))
+    if form == "date":
+        return "Retry-After", formatdate(math.ceil(now + seconds), usegmt=True)
+    return "Retry-After", str(math.ceil(seconds))
+
+
+def _head_as_text(response: web.StreamResponse) -> bytes:
+    lines = [f"HTTP/1.1 {response.status} {response.reason}"]
+    lines += [f"{name}: {value}" for name, value in response.headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def _half(data: bytes, length: int | None) -> bytes:
+    return data[: len(data) // 2 if length is None else length]
+
+
+async def _cut(request: web.Request, answer: Answer, last_words: bytes = b"") -> None:
+    transport = request.transport
+    if transport is not None:
+        transport.write(last_words)
+        if answer.reset:
+            sock: socket.socket = transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT_AT_ALL)
+            transport.abort()
+        else:
+            transport.close()
+    # The end of the connection cancels the handler; nothing may be sent until then.
+    await asyncio.get_running_loop().create_future()
