@@ -1,0 +1,201 @@
+"""`lastcall run`: run a program unchanged, and name every line that leaks a session."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import click
+
+from lastcall.ledger._bootstrap import SEARCH_PATH, SPOOL_VARIABLE
+from lastcall.ledger.report import Report
+from lastcall.ledger.spool import Options, Spool, merge_entries, wait_for_stragglers
+
+from ._destinations import Destination, parse_destinations, write_reports
+from ._live import LiveReports
+from ._program import Form, Program, resolve_program, split_arguments
+from ._supervise import Ended, die_like, run_program
+from ._terminal import ColorChoice, write_all
+
+__all__ = ["command"]
+
+LEAKED = 70
+"""The exit code of a program that itself exited 0, when `--fail-on` found a leak."""
+
+FORM_KEY = "lastcall.form"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the options of `run` say."""
+
+    destinations: tuple[Destination, ...]
+    fail_on: Literal["proof", "scope", "suspicion", "never"]
+    after_s: float | None
+    level: Literal["sessions", "responses"]
+    quiet: bool
+    color: ColorChoice
+
+
+class _RunCommand(click.Command):
+    """A command whose options end where the program begins, as Python's own do."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        valued = [
+            name
+            for parameter in self.params
+            if isinstance(parameter, click.Option) and not parameter.is_flag
+            for name in parameter.opts
+        ]
+        ours, ctx.meta[FORM_KEY], program = split_arguments(args, valued)
+        return super().parse_args(ctx, [*ours, "--", *program])
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for program in ("SCRIPT [ARGS]...", "-m MODULE [ARGS]...", "-- COMMAND [ARGS]..."):
+            formatter.write_usage(ctx.command_path, f"[OPTIONS] {program}")
+
+
+@click.command(
+    "run", cls=_RunCommand, context_settings={"allow_interspersed_args": False, "max_content_width": 88}
+)
+@click.option(
+    "--report",
+    "reports",
+    metavar="FORM[:PATH]",
+    multiple=True,
+    help="text or json, to a file if a path is given; else text goes to stderr, json to stdout."
+    " May be given again. Default: text.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["proof", "scope", "suspicion", "never"]),
+    default="never",
+    show_default=True,
+    help="Exit 70 when a leak at least this sure was found and the program exited 0.",
+)
+@click.option(
+    "--after",
+    "after_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Tell at once of a leak, or an idle open session, that is older than this.",
+)
+@click.option(
+    "--level",
+    type=click.Choice(["sessions", "responses"]),
+    default="sessions",
+    show_default=True,
+    help="With responses, also name the requests whose response is still open.",
+)
+@click.option("--quiet", is_flag=True, help="Print nothing when there is nothing to complain of.")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="auto: on a terminal, unless NO_COLOR is set.",
+)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def command(
+    ctx: click.Context, /, words: tuple[str, ...], reports: tuple[str, ...], **options: object
+) -> None:
+    """
+    Run a program unchanged, and name every line that leaks an aiohttp session.
+
+    The program and all Python processes it starts are watched; one report follows when it ends, on
+    Ctrl-C and SIGTERM too. Options end where the program begins: what follows is the program's own.
+
+    \b
+    Examples:
+      lastcall run app.py --port 8080
+      lastcall run -m uvicorn app:app
+      lastcall run -- python -X dev app.py
+      lastcall run --fail-on proof --report json:leaks.json -m pytest
+
+    \b
+    Exit codes:
+      the program's own, or the signal it died by, except
+      70   it exited 0, and --fail-on found a leak
+      2    wrong use: no such script or module, a report that cannot be written
+      126  the command cannot be executed
+      127  the command was not found
+
+    Not watched: processes started with python -I, -E or -S, or with another environment, and Pythons
+    before 3.11.
+    """  # noqa: D301 (click's mark for a paragraph that keeps its lines)
+    destinations = parse_destinations(reports or ["text"])
+    program = resolve_program(cast("Form", ctx.meta[FORM_KEY]), words)
+    settings = Settings(destinations=destinations, **options)  # type: ignore[arg-type]
+    _run(program, settings)
+
+
+def _run(program: Program, settings: Settings) -> None:
+    period = 1.0 if settings.after_s is None else min(1.0, max(0.05, settings.after_s / 4))
+    try:
+        spool = Spool.create(Options(level=settings.level, idle_after=settings.after_s, period=period))
+    except OSError as error:
+        raise click.ClickException(f"no temporary directory can be made: {error.strerror}") from error
+    code = 0
+    try:
+        live = LiveReports(settings.after_s or 0.0, lambda text: write_all(sys.stderr, text))
+        ended = run_program(
+            program,
+            _environment(spool),
+            tick_s=None if settings.after_s is None else period,
+            on_tick=lambda: live.look(spool.entries()),
+        )
+        code = ended.code
+        code = _tell(program, settings, spool, ended)
+    except KeyboardInterrupt:
+        pass  # nobody wants to read on
+    finally:
+        with contextlib.suppress(KeyboardInterrupt):
+            spool.remove()
+    die_like(code)
+
+
+def _environment(spool: Spool) -> dict[str, str]:
+    ours = [SEARCH_PATH]
+    theirs = [entry for entry in [os.environ.get("PYTHONPATH", "")] if entry]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(ours + theirs),
+        SPOOL_VARIABLE: str(spool.directory),
+    }
+
+
+def _tell(program: Program, settings: Settings, spool: Spool, ended: Ended) -> int:
+    """Write the reports and return the exit code."""
+    ended_at = time.time()
+    report = merge_entries(wait_for_stragglers(spool), main=ended.pid, code=ended.code, ended_at=ended_at)
+    for note in _notes(program, spool):
+        write_all(sys.stderr, f"lastcall: note: {note}\n")
+    destinations = settings.destinations
+    if settings.quiet and _is_clean(report):
+        destinations = tuple(one for one in destinations if one.path is not None or one.form == "json")
+    write_reports(report, destinations, settings.color)
+    failed = settings.fail_on != "never" and report.fails(settings.fail_on)
+    return LEAKED if failed and ended.code == 0 else ended.code
+
+
+def _is_clean(report: Report) -> bool:
+    return not (report.leaks or report.churn or report.responses or report.pools)
+
+
+def _notes(program: Program, spool: Spool) -> list[str]:
+    """Return what was not watched, and why, one sentence each."""
+    if program.blind_option is not None:
+        return [f"Python loads no watch with {program.blind_option}: the program was not watched"]
+    if not spool.was_seen:
+        return ["no Python process was watched: the program started none, or only with -I, -E or -S"]
+    reasons = Counter(reason for _, reason in spool.notes())
+    return [
+        f"{count} process{'es were' if count > 1 else ' was'} not watched: {reason}"
+        for reason, count in reasons.items()
+    ]

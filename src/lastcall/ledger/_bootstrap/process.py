@@ -1,0 +1,123 @@
+"""One process under `lastcall run`: what it writes, and when. Begins when aiohttp has been imported."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from lastcall.ledger.silence import silence_unclosed_messages
+from lastcall.ledger.spool import Entry, Options, Spool
+from lastcall.ledger.watch import snapshot, watch
+
+from .first_session import call_at_first_session
+from .recorder import Recorder
+from .signals import write_before_dying
+
+__all__ = ["begin"]
+
+
+def begin(directory: str) -> Callable[[], None]:
+    """
+    Watch this process, and the children it forks, from now on.
+
+    Args:
+        directory: The spool of this `lastcall run`.
+
+    Returns:
+        What is to be called as the last thing in the process.
+
+    Raises:
+        OSError: If the spool is gone.
+    """
+    spool = Spool(directory)
+    process = _Process(spool, spool.options())
+    watch(process.options.level)
+    silence_unclosed_messages()
+    process.stand_at_every_exit()
+    process.record_from_first_session()
+    return process.write_last
+
+
+class _Process:
+    """Writes what this process knows into the spool; after a fork, the child's copy does so for the child."""
+
+    def __init__(self, spool: Spool, options: Options) -> None:
+        self.options = options
+        self._spool = spool
+        self._name = _unique_name()
+        self._recorder = Recorder(self.write_state, options.period)
+        self._was_recording = False
+
+    def stand_at_every_exit(self) -> None:
+        """Be called at the exits of a process that run no `atexit`, and at forks."""
+        write_before_dying(self.write_last)
+        os._exit = _after(self.write_last, os._exit)  # type: ignore[assignment]
+        for name in ("execv", "execve"):
+            if hasattr(os, name):
+                setattr(os, name, self._round_exec(getattr(os, name)))
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._pause,
+                after_in_parent=self._go_on,
+                after_in_child=self._begin_as_child,
+            )
+
+    def write_state(self) -> None:
+        """Write what would be said if the process died now, and what is to be said if it does not."""
+        live = snapshot(idle_after=self.options.idle_after)
+        self._spool.write(self._name, Entry(ended=False, report=snapshot(ended=True), live=live))
+
+    def write_last(self) -> None:
+        """Write what is known at the end."""
+        self._recorder.stop()
+        self._spool.write(self._name, Entry(ended=True, report=snapshot(ended=True)))
+
+    def record_from_first_session(self) -> None:
+        """Keep the spool up to date while the process lives, from when there is something to tell."""
+        call_at_first_session(self._recorder.start)
+
+    def _pause(self) -> None:
+        self._was_recording = self._recorder.is_running
+        self._recorder.stop()
+
+    def _go_on(self) -> None:
+        if self._was_recording:
+            self._recorder.start()
+
+    def _begin_as_child(self) -> None:
+        self._name = _unique_name()
+        self.record_from_first_session()
+
+    def _round_exec(self, execute: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(execute)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            self._pause()
+            self.write_last()
+            try:
+                return execute(*args, **kwargs)
+            except BaseException:
+                # There is no such program, and this one goes on.
+                self.write_state()
+                self._go_on()
+                raise
+
+        return wrapper
+
+
+def _unique_name() -> str:
+    # exec keeps the number of the process, so that alone would not do.
+    return f"{os.getpid()}-{time.time_ns():x}"
+
+
+def _after(first: Callable[[], None], function: Callable[[int], NoReturn]) -> Callable[[int], NoReturn]:
+    @functools.wraps(function)
+    def wrapper(status: int) -> NoReturn:
+        with contextlib.suppress(Exception):  # an exit is no place for our mistakes
+            first()
+        function(status)
+
+    return wrapper
