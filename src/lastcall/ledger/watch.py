@@ -1,27 +1,59 @@
-"""Puts the ledger under aiohttp, and takes it away again."""
+"""The ledger for its users: begin and end the watch, and ask what it saw."""
 
 from __future__ import annotations
 
+import gc
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Literal, Self
 
+from .book import Book, current_label
+from .hooks import close_book, open_book
 from .records import Leak, SessionRecord
-from .report import Report
+from .report.model import Report
+from .snapshot import count_open, open_records, take
+
+__all__ = [
+    "Level",
+    "Watch",
+    "count_unclosed_sessions",
+    "label",
+    "leaks",
+    "open_sessions",
+    "report",
+    "snapshot",
+    "unwatch",
+    "watch",
+]
 
 Level = Literal["sessions", "responses"]
+"""What is watched: sessions and connectors; or these and every request, until its response is released."""
+
+_LEVELS: tuple[Level, ...] = ("sessions", "responses")
+
+_book: Book | None = None
+_level: Level | None = None
+_survives_fork = False
 
 
 class Watch:
-    """What `watch` returns; leaving its `with` block ends the watch."""
+    """What `watch` returns: a context manager that ends the watch it began."""
+
+    def __init__(self, *, began: bool) -> None:
+        self._began = began
 
     def report(self) -> Report:
         """Return what is known now, as the function `report` does."""
         return report()
 
     def unwatch(self) -> None:
-        """End the watch, unless another call of `watch` had begun it."""
+        """End the watch, if it was this call of `watch` that began it."""
+        if self._began:
+            self._began = False
+            unwatch()
 
     def __enter__(self) -> Self:
         return self
@@ -36,40 +68,128 @@ class Watch:
 
 
 def watch(level: Level = "sessions") -> Watch:
-    """Put the ledger under aiohttp."""
-    return Watch()
+    """
+    Put the ledger under aiohttp: from now on it knows every session that is opened, and how it ends.
+
+    Sessions of subclasses and of third-party packages are seen, whatever was imported before; sessions
+    that are open already are not. While the watch is on, a second call begins nothing; it can raise the
+    level, and the handle it returns ends nothing. A forked child starts with an empty ledger.
+
+    Args:
+        level: "sessions", at a few microseconds per session and half a microsecond per request; or
+            "responses", which also keeps the line of every request until its response is released.
+
+    Returns:
+        A handle; as a context manager it ends the watch on the way out.
+
+    Raises:
+        ValueError: If *level* is neither of the two.
+    """
+    global _book, _level  # noqa: PLW0603 - there is one aiohttp in a process, and one book under it
+    if level not in _LEVELS:
+        raise ValueError(f"level is {level!r}; it can be 'sessions' or 'responses'")
+    began = _level is None
+    if began or _book is None:
+        _book = Book()
+    if began or level == "responses":
+        _level = level
+    open_book(_book, responses=_level == "responses")
+    _register_fork()
+    return Watch(began=began)
 
 
 def unwatch() -> None:
-    """Take the ledger away."""
+    """
+    Take the ledger away from aiohttp.
+
+    What it knew can still be asked for, until the next `watch`; how open sessions end is no longer
+    seen. Does nothing without a watch.
+    """
+    global _level  # noqa: PLW0603
+    _level = None
+    close_book()
 
 
 def snapshot(*, ended: bool = False, idle_after: float | None = None) -> Report:
-    """Return what this process knows now."""
-    return Report()
+    """
+    Return what this process knows now; an empty report if nothing was ever watched.
+
+    Args:
+        ended: Whether the process (or test) is at its end, so that every session still open is
+            a leak, with the evidence `SCOPE_ENDED`.
+
+        idle_after: Seconds; a session on which nothing was done for as long, and nothing is in
+            use, is called a leak with the evidence `IDLE`. None calls none so.
+    """
+    return take(_book, ended=ended, idle_after=idle_after) if _book is not None else Report()
 
 
 def report(*, idle_after: float | None = None) -> Report:
-    """Return what is known now."""
+    """
+    Return what is known now: what leaked so far, and how many sessions came and went.
+
+    Args:
+        idle_after: As for `snapshot`.
+    """
     return snapshot(idle_after=idle_after)
 
 
 def leaks(*, idle_after: float | None = None) -> tuple[Leak, ...]:
-    """Return what leaked so far."""
-    return report(idle_after=idle_after).leaks
+    """
+    Return what leaked so far, surest evidence first; often empty.
+
+    Args:
+        idle_after: As for `snapshot`.
+    """
+    return snapshot(idle_after=idle_after).leaks
 
 
 def open_sessions() -> tuple[SessionRecord, ...]:
-    """Return the sessions that are open now."""
-    return ()
+    """Return every session that is open now and was opened under the watch, oldest first."""
+    return open_records(_book) if _book is not None else ()
 
 
 def count_unclosed_sessions() -> int:
-    """Count the sessions that are open now."""
-    return 0
+    """
+    Count the sessions that are open now.
+
+    Under the watch this takes time in the number of open sessions only, and counts those opened since
+    the watch began. Without it every object the garbage collector knows is looked at, which takes
+    about 0.1 s for a million of them.
+    """
+    if _level is not None and _book is not None:
+        return count_open(_book)
+    client = sys.modules.get("aiohttp.client")
+    if client is None:
+        return 0
+    # By type, not isinstance: a proxy may answer __class__ by doing work, or by raising.
+    return sum(issubclass(type(o), client.ClientSession) and not o.closed for o in gc.get_objects())
 
 
 @contextmanager
 def label(text: str) -> Iterator[None]:
-    """Mark the sessions opened inside."""
-    yield
+    """
+    Mark the sessions opened inside with *text*, in this task and the tasks it starts.
+
+    The report lists the labels of leaked sessions; an inner label hides an outer one.
+    """
+    token = current_label.set(text)
+    try:
+        yield
+    finally:
+        current_label.reset(token)
+
+
+def _register_fork() -> None:
+    global _survives_fork  # noqa: PLW0603
+    if not _survives_fork and hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_start_anew)
+        _survives_fork = True
+
+
+def _start_anew() -> None:
+    """Give a forked child an empty book: what it inherited is its parent's to close and to report."""
+    global _book  # noqa: PLW0603
+    if _level is not None:
+        _book = Book()
+        open_book(_book, responses=_level == "responses")

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 from lastcall.ledger.records import Churn, ExhaustedPool, Grade, Leak, OpenResponse, ProcessInfo
 
-__all__ = ["NAMES_KEPT", "Report", "merge_reports"]
+__all__ = ["NAMES_KEPT", "Report", "in_order", "merge_leaks", "merge_reports", "place"]
 
 NAMES_KEPT = 8
 """How many names of tasks, hosts and labels a leak lists."""
@@ -100,7 +100,7 @@ def merge_reports(reports: Iterable[Report]) -> Report:
         closed=sum(part.closed for part in parts),
         leaked=sum(part.leaked for part in parts),
         withdrawn=sum(part.withdrawn for part in parts),
-        leaks=in_order(_merge((leak for part in parts for leak in part.leaks), _leak_key, _add_leaks)),
+        leaks=in_order(merge_leaks(leak for part in parts for leak in part.leaks)),
         churn=tuple(
             sorted(
                 _merge((item for part in parts for item in part.churn), _site_key, _add_churn),
@@ -126,6 +126,11 @@ def merge_reports(reports: Iterable[Report]) -> Report:
             )
         ),
     )
+
+
+def merge_leaks(leaks: Iterable[Leak]) -> list[Leak]:
+    """Make one of the leaks of the same place, evidence and kind."""
+    return _merge(leaks, _leak_key, _add_leaks)
 
 
 def in_order(leaks: Iterable[Leak]) -> tuple[Leak, ...]:

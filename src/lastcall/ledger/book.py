@@ -1,0 +1,338 @@
+"""The ledger itself: what is open now, and counters per line for all that is gone."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from asyncio import current_task
+from asyncio.events import _get_running_loop
+from contextvars import ContextVar
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from .entries import Guest, Opening, Place, Tally, Tick, Use, tick
+from .records import Evidence, Kind
+from .responses import Requests
+from .sites import Stack, stack_at
+
+if TYPE_CHECKING:
+    from aiohttp.client import ClientSession
+    from aiohttp.connector import BaseConnector
+
+__all__ = ["ENTRY", "Book", "current_label"]
+
+ENTRY = "_lastcall_entry"
+"""The key in a connector's `__dict__` under which its entry stands: the connector lives on aiohttp 4 as
+it does on 3, takes attributes there, and is the part of a session that is really open."""
+
+current_label: ContextVar[str | None] = ContextVar("lastcall_label", default=None)
+
+
+class Book:
+    """
+    What this process opened since the watch began.
+
+    One lock guards all counters. It is reentrant, because a collection may run `__del__` of a session,
+    and so this code, wherever memory is asked for; no step holds half-made state across such a point.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.started = Tick()
+        self.tallies: dict[Stack, Tally] = {}
+        self.connector_tallies: dict[Stack, Tally] = {}
+        self.live: dict[Opening, None] = {}
+        self.guests: dict[int, Guest] = {}
+        # Keys of guests whose constructor may still open a connector of its own.
+        self.expecting: set[int] = set()
+        self.requests = Requests()
+        self._thread = threading.local()
+        self._sweep_at = 64
+
+    # -- opened
+
+    def open_session(self, frame: FrameType | None, connector: BaseConnector) -> None:
+        """Write down a plain session, from within its constructor, by the connector it just got."""
+        stack = stack_at(frame)
+        task, place = self._whence()
+        with self.lock:
+            tally = self.tallies.get(stack) or self._tally(stack, "session")
+            entry = self._enter(tally, task, place, alike=place.loop() is not None)
+            if place.loop() is None:
+                entry.use = Use(connector)
+        connector.__dict__[ENTRY] = entry
+
+    def open_connector(self, frame: FrameType | None, connector: BaseConnector) -> Opening:
+        """Write down a connector that was opened without a session."""
+        task, place = self._whence()
+        with self.lock:
+            entry = self._enter(self._tally(stack_at(frame), "connector"), task, place, alike=False)
+        connector.__dict__[ENTRY] = entry
+        return entry
+
+    def open_guest(
+        self, frame: FrameType | None, session: ClientSession, connector: BaseConnector | None, *, owner: bool
+    ) -> None:
+        """Write down a session of a subclass, or one that is given its *connector*."""
+        stack = stack_at(frame)
+        task, place = self._whence()
+        host: Opening | None = None
+        if connector is not None:
+            host = connector.__dict__.get(ENTRY) or self.open_connector(frame, connector)
+        with self.lock:
+            tally = self._tally(stack, "session")
+            guest = Guest(tally, place, task, current_label.get(), tick())
+            guest.key, guest.owner, guest.host, guest.session = id(session), owner, host, _weak(session)
+            if host is not None and owner:
+                host.claimed += 1
+            before = self.guests.pop(guest.key, None)
+            if before is not None:
+                # An id is used again only after its session was collected, and nobody told us.
+                self._bury(before)
+            self._count(guest)
+            self.guests[guest.key] = guest
+            if host is None:
+                self.expecting.add(guest.key)
+        if len(self.guests) > self._sweep_at:
+            self.sweep()
+            self._sweep_at = 2 * len(self.guests) + 64
+
+    def seat_guest(self, session: ClientSession, connector: BaseConnector) -> bool:
+        """Tell whether *session*, which just opened *connector*, is a guest; then it is one no longer."""
+        guest = self.guests.get(id(session))
+        if guest is None:
+            return False
+        with self.lock:
+            self.expecting.discard(guest.key)
+            del self.guests[guest.key]
+        connector.__dict__[ENTRY] = guest
+        return True
+
+    def _whence(self) -> tuple[str | None, Place]:
+        loop = _get_running_loop()
+        task = None
+        if loop is not None and (running := current_task(loop)) is not None:
+            task = running.get_name()
+        place: Place | None = getattr(self._thread, "place", None)
+        if place is None or place.loop() is not loop:
+            place = self._thread.place = Place(loop)
+        return task, place
+
+    def _tally(self, stack: Stack, kind: Kind) -> Tally:
+        tallies = self.tallies if kind == "session" else self.connector_tallies
+        return tallies.setdefault(stack, Tally(stack, kind))
+
+    def _enter(self, tally: Tally, task: str | None, place: Place, *, alike: bool) -> Opening:
+        label = current_label.get()
+        now = tick()
+        latest = tally.latest
+        if (
+            alike
+            and latest is not None
+            and latest.opened is now
+            and latest.task is task
+            and latest.place is place
+            and latest.label is label
+            and latest.use is None
+            and latest.left
+        ):
+            latest.left += 1
+            tally.count_opened()
+            return latest
+        entry = Opening(tally, place, task, label, now)
+        self._count(entry)
+        tally.latest = entry if alike else None
+        return entry
+
+    def _count(self, entry: Opening) -> None:
+        self.live[entry] = None
+        entry.tally.count_opened()
+
+    # -- used
+
+    def use(self, connector: BaseConnector, entry: Opening) -> Use:
+        """Return what is noted of the use of *connector*, from its first use on."""
+        with self.lock:
+            if entry.left > 1:
+                entry = entry.apart()
+                self.live[entry] = None
+                connector.__dict__[ENTRY] = entry
+            if entry.use is None:
+                entry.use = Use(connector)
+            return entry.use
+
+    def pool_of(self, session: ClientSession) -> Opening | None:
+        """Return the entry of the connector *session* stands on, made its own; None if unknown."""
+        connector = session._connector
+        entry: Opening | None = connector.__dict__.get(ENTRY) if connector is not None else None
+        if connector is None or entry is None:
+            return None
+        if entry.use is None:
+            self.use(connector, entry)
+            entry = connector.__dict__[ENTRY]
+        return entry
+
+    def guest_use(self, session: ClientSession | None, connector: BaseConnector) -> Use | None:
+        """Return what is noted of the use of *session*, if it is a guest on *connector*."""
+        guest = self.guests.get(id(session))
+        if guest is None:
+            return None
+        if guest.use is None:
+            guest.use = Use(connector)
+        if guest.host is None:
+            self._find_host(guest, connector)
+        return guest.use
+
+    def _find_host(self, guest: Guest, connector: BaseConnector) -> None:
+        with self.lock:
+            self.expecting.discard(guest.key)
+            guest.host = connector.__dict__.get(ENTRY)
+            if guest.host is not None and guest.owner:
+                guest.host.claimed += 1
+
+    # -- ended
+
+    def connector_closed(self, entry: Opening) -> None:
+        """Write down that the connector of *entry* was closed, and its session with it."""
+        late = entry.loop_is_closed()
+        with self.lock:
+            entry.late = late
+            if late and entry.kind == "session":
+                self._leak(entry, Evidence.LOOP_CLOSED)
+            else:
+                self._close(entry)
+
+    def connector_collected(self, connector: BaseConnector, entry: Opening, *, has_connections: bool) -> None:
+        """Write down that *connector* was collected open; of its session nothing was heard so far."""
+        with self.lock:
+            if entry.kind == "connector":
+                if has_connections and not entry.claimed:
+                    self._leak(entry, _died(entry))
+                else:
+                    self._close(entry)
+            elif entry.use is not None or isinstance(entry, Guest):
+                self._leak(entry, _died(entry))
+            else:
+                # Its session's constructor failed, so nothing was opened; or both lay in a cycle,
+                # and the session is collected next.
+                self._unopen(entry)
+                connector.__dict__[ENTRY] = entry.ghost()
+
+    def session_collected(self, session: ClientSession, connector: BaseConnector | None) -> None:
+        """Write down that *session* was collected; *connector* is what it still held, open."""
+        guest = self.guests.get(id(session)) if self.guests else None
+        if guest is not None:
+            self._guest_collected(guest, session, connector)
+        elif connector is not None:
+            entry = connector.__dict__.pop(ENTRY, None)
+            if entry is not None and entry.kind == "session":
+                with self.lock:
+                    if not _was_built(session):
+                        self._unopen(entry)
+                        return
+                    if entry.is_ghost:
+                        entry.left = 1
+                        self._count(entry)
+                    self._leak(entry, _died(entry))
+
+    def session_detached(self, session: ClientSession, connector: BaseConnector) -> None:
+        """Write down that *session* let go of *connector*, which is open and on its own from here on."""
+        guest = self.guests.get(id(session))
+        with self.lock:
+            if guest is not None:
+                self._leave(guest)
+                self._close(guest)
+                return
+            entry = connector.__dict__.get(ENTRY)
+            if entry is None or entry.kind == "connector":
+                return
+            tally = self._tally(entry.tally.stack, "connector")
+            heir = Opening(tally, entry.place, entry.task, entry.label, entry.opened)
+            heir.use = entry.use
+            self._count(heir)
+            connector.__dict__[ENTRY] = heir
+            self._close(entry)
+
+    def _guest_collected(self, guest: Guest, session: ClientSession, connector: BaseConnector | None) -> None:
+        with self.lock:
+            if guest.host is None and connector is not None:
+                self._find_host(guest, connector)
+            self._leave(guest)
+            if not _was_built(session):
+                if guest.host is not None and guest.owner:
+                    guest.host.claimed -= 1
+                self._unopen(guest)
+            elif connector is not None and guest.owner:
+                self._leak(guest, _died(guest))
+            else:
+                self._close(guest)
+
+    def _bury(self, guest: Guest) -> None:
+        """Settle a guest that is gone without a word: its class has a `__del__` that keeps silent."""
+        self._leave(guest)
+        if guest.owner and not (guest.host is not None and guest.host.closed):
+            self._leak(guest, _died(guest))
+        else:
+            self._close(guest)
+
+    def sweep(self) -> None:
+        """Ask the guests that live whether they are closed: nothing tells us when they close."""
+        with self.lock:
+            for guest in list(self.guests.values()):
+                session = guest.session and guest.session()
+                if guest.session is not None and session is None:
+                    self._bury(guest)
+                elif session is not None and session.closed:
+                    if _was_built(session):
+                        self._leave(guest)
+                        self._close_in_time(guest)
+                elif guest.host is not None and guest.host.closed:
+                    self._leave(guest)
+                    self._close_in_time(guest)
+                elif guest.host is None and session is not None and session._connector is not None:
+                    self._find_host(guest, session._connector)
+
+    def _close_in_time(self, guest: Guest) -> None:
+        if guest.owner and guest.host is not None and guest.host.late:
+            self._leak(guest, Evidence.LOOP_CLOSED)
+        else:
+            self._close(guest)
+
+    def _leave(self, guest: Guest) -> None:
+        self.guests.pop(guest.key, None)
+        self.expecting.discard(guest.key)
+
+    def _unopen(self, entry: Opening) -> None:
+        self._forget(entry)
+        entry.tally.count_unopened()
+
+    def _close(self, entry: Opening) -> None:
+        self._forget(entry)
+        entry.tally.count_closed(entry)
+
+    def _leak(self, entry: Opening, evidence: Evidence) -> None:
+        self._forget(entry)
+        entry.tally.leak(entry, evidence)
+
+    def _forget(self, entry: Opening) -> None:
+        entry.left -= 1
+        entry.closed = True
+        if entry.left <= 0:
+            self.live.pop(entry, None)
+
+
+def _died(entry: Opening) -> Evidence:
+    # Once the loop is closed that is the first thing that went wrong, and the one to mend.
+    return Evidence.LOOP_CLOSED if entry.loop_is_closed() else Evidence.COLLECTED_OPEN
+
+
+def _was_built(session: ClientSession) -> bool:
+    """Tell whether the constructor of *session* came to its end: this attribute it sets among the last."""
+    return hasattr(session, "_resolve_charset")
+
+
+def _weak(session: ClientSession) -> weakref.ref[ClientSession] | None:
+    try:
+        return weakref.ref(session)
+    except TypeError:
+        return None

@@ -1,0 +1,266 @@
+"""What the book writes down while a session lives, and what it adds up when the session is gone."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from time import monotonic, time
+from typing import TYPE_CHECKING
+
+from .records import Evidence, Kind
+from .sites import Stack
+
+if TYPE_CHECKING:
+    from aiohttp.client import ClientSession
+    from aiohttp.connector import BaseConnector
+
+__all__ = ["NAMES_KEPT", "Guest", "Opening", "Pile", "Place", "Tally", "Tick", "Use", "tick"]
+
+NAMES_KEPT = 8
+"""How many names of tasks, hosts and labels are kept in one place."""
+
+
+class Tick:
+    """A moment on both clocks, shared by all that happens in the same millisecond."""
+
+    __slots__ = ("mono", "wall")
+
+    def __init__(self) -> None:
+        self.mono = monotonic()
+        self.wall = time()
+
+
+_LENGTH_S = 0.001
+_now = Tick()
+
+
+def tick() -> Tick:
+    """Return the current moment."""
+    global _now  # noqa: PLW0603 - one clock hand for the process
+    if monotonic() - _now.mono >= _LENGTH_S:
+        _now = Tick()
+    return _now
+
+
+class Place:
+    """A loop and the thread it runs in."""
+
+    __slots__ = ("loop", "thread")
+
+    loop: Callable[[], AbstractEventLoop | None]
+    """Gives the loop; None once it is gone, or if none was running."""
+
+    def __init__(self, loop: AbstractEventLoop | None) -> None:
+        self.loop = weakref.ref(loop) if loop is not None else _no_loop
+        self.thread = threading.current_thread().name
+
+
+def _no_loop() -> None:
+    return None
+
+
+class Use:
+    """What was done with one connector."""
+
+    __slots__ = ("connect_s", "connections", "connector", "hosts", "last", "peak", "requests")
+
+    def __init__(self, connector: BaseConnector) -> None:
+        self.connector = weakref.ref(connector)
+        self.requests = 0
+        self.connections = 0
+        self.connect_s = 0.0
+        self.peak = 0
+        self.last = 0.0
+        self.hosts: tuple[str, ...] = ()
+
+    def add_host(self, host: str) -> None:
+        """Keep one more host, up to `NAMES_KEPT`."""
+        if len(self.hosts) < NAMES_KEPT:
+            self.hosts += (host,)
+
+
+class Opening:
+    """
+    A session that is open, or several that are alike.
+
+    Sessions opened by the same stack and task in the same millisecond share one entry, with a count,
+    until one of them is used: so a hundred thousand of them need next to no memory.
+    """
+
+    __slots__ = (
+        "claimed", "closed", "kind", "label", "late", "left", "opened", "place", "suspected", "tally",
+        "task", "use",
+    )  # fmt: skip
+
+    def __init__(self, tally: Tally, place: Place, task: str | None, label: str | None, opened: Tick) -> None:
+        self.tally = tally
+        self.kind: Kind = tally.kind
+        self.place = place
+        self.task = task
+        self.label = label
+        self.opened = opened
+        self.left = 1
+        self.use: Use | None = None
+        self.suspected = 0
+        # For the entry of a connector: how many sessions own it, and how it was closed.
+        self.claimed = 0
+        self.closed = False
+        self.late = False
+
+    def apart(self) -> Opening:
+        """Take one of the alike out of this entry, into an entry of its own."""
+        self.left -= 1
+        return self._copy()
+
+    def ghost(self) -> Opening:
+        """Return an entry for one that is counted no longer, but may turn out to have been open."""
+        ghost = self._copy()
+        ghost.left = 0
+        return ghost
+
+    @property
+    def is_ghost(self) -> bool:
+        """Whether `ghost` made this entry; a session that holds one is counted nowhere."""
+        return self.left == 0
+
+    def _copy(self) -> Opening:
+        return Opening(self.tally, self.place, self.task, self.label, self.opened)
+
+    def loop(self) -> AbstractEventLoop | None:
+        """Return the loop it was opened on; None if that is gone."""
+        loop = self.place.loop()
+        if loop is None and self.use is not None and (connector := self.use.connector()) is not None:
+            # Opened outside a running loop, with an explicit loop argument.
+            loop = connector._loop
+        return loop
+
+    def loop_is_closed(self) -> bool:
+        """Tell whether its loop is closed or gone."""
+        loop = self.loop()
+        return loop is None or loop.is_closed()
+
+
+class Guest(Opening):
+    """A session on a connector that it did not open itself, or of a class of the user's own."""
+
+    __slots__ = ("host", "key", "owner", "session")
+
+    key: int
+    """`id` of the session: aiohttp 4 gives sessions no weak references."""
+    session: weakref.ref[ClientSession] | None
+    """The session; None on aiohttp 4."""
+    host: Opening | None
+    """The entry of the connector it stands on; None while unknown."""
+    owner: bool
+    """Whether closing it closes the connector."""
+
+
+class Pile:
+    """Sessions of one place that leaked with the same evidence, added up."""
+
+    __slots__ = ("connections", "count", "first", "hosts", "labels", "last", "requests", "tasks", "tasks_more")
+
+    def __init__(self, first: Tick) -> None:
+        self.count = 0
+        self.first = self.last = first
+        self.tasks: dict[str, None] = {}
+        self.tasks_more = 0
+        self.hosts: set[str] = set()
+        self.labels: set[str] = set()
+        self.requests = 0
+        self.connections = 0
+
+    def add(self, opening: Opening, count: int) -> None:
+        """Add *count* sessions of *opening*."""
+        self.count += count
+        self.first = min(self.first, opening.opened, key=_mono)
+        self.last = max(self.last, opening.opened, key=_mono)
+        if opening.task in self.tasks or opening.task is None:
+            pass
+        elif len(self.tasks) < NAMES_KEPT:
+            self.tasks[opening.task] = None
+        else:
+            self.tasks_more += count
+        if opening.label is not None:
+            self.labels.add(opening.label)
+        if opening.use is not None:
+            self.requests += opening.use.requests
+            self.connections += opening.use.connections
+            self.hosts.update(opening.use.hosts)
+
+    def add_pile(self, other: Pile) -> None:
+        """Add all of *other*."""
+        self.count += other.count
+        self.first = min(self.first, other.first, key=_mono)
+        self.last = max(self.last, other.last, key=_mono)
+        tasks = [*self.tasks, *(task for task in other.tasks if task not in self.tasks)]
+        self.tasks = dict.fromkeys(tasks[:NAMES_KEPT])
+        self.tasks_more += other.tasks_more + len(tasks[NAMES_KEPT:])
+        self.hosts |= other.hosts
+        self.labels |= other.labels
+        self.requests += other.requests
+        self.connections += other.connections
+
+
+def _mono(moment: Tick) -> float:
+    return moment.mono
+
+
+class Tally:
+    """Everything one stack opened, as counters that do not grow."""
+
+    __slots__ = (
+        "alive", "closed", "connect_s", "connections", "gone", "hosts", "kind", "latest", "opened",
+        "peak", "requests", "stack", "withdrawn",
+    )  # fmt: skip
+
+    def __init__(self, stack: Stack, kind: Kind) -> None:
+        self.stack = stack
+        self.kind = kind
+        self.latest: Opening | None = None
+        self.opened = 0
+        self.closed = 0
+        self.withdrawn = 0
+        self.alive = 0
+        self.peak = 0
+        self.gone: dict[Evidence, Pile] = {}
+        # Of those that were closed:
+        self.requests = 0
+        self.connections = 0
+        self.connect_s = 0.0
+        self.hosts: set[str] = set()
+
+    def count_opened(self) -> None:
+        """Count one that was opened just now."""
+        self.opened += 1
+        self.alive += 1
+        self.peak = max(self.peak, self.alive)
+
+    def count_unopened(self) -> None:
+        """Take back one whose constructor failed."""
+        self.opened -= 1
+        self.alive -= 1
+
+    def count_closed(self, entry: Opening) -> None:
+        """Count one that was closed, and what was done with it."""
+        self.closed += 1
+        self.alive -= 1
+        if entry.suspected:
+            entry.suspected -= 1
+            self.withdrawn += 1
+        if (use := entry.use) is not None:
+            self.requests += use.requests
+            self.connections += use.connections
+            self.connect_s += use.connect_s
+            if len(self.hosts) < NAMES_KEPT:
+                self.hosts.update(use.hosts)
+
+    def leak(self, entry: Opening, evidence: Evidence) -> None:
+        """Count one that is gone and was not closed."""
+        self.alive -= 1
+        pile = self.gone.get(evidence)
+        if pile is None:
+            pile = self.gone[evidence] = Pile(entry.opened)
+        pile.add(entry, 1)

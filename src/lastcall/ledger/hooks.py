@@ -1,0 +1,285 @@
+"""
+The hooks in aiohttp's classes that feed the book.
+
+They are set on the classes, so they see subclasses and sessions of third parties, whoever imported what
+before. None stands in `__init__` or `close`: aiohttp's own warnings keep pointing at the user's line, and
+`connector.close()`, `detach()` and `with connector` are seen too.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Coroutine
+from time import monotonic
+from typing import Any
+
+from aiohttp.client import ClientSession
+from aiohttp.connector import BaseConnector, TCPConnector, UnixConnector
+
+from .book import ENTRY, Book
+from .responses import OpenRequest
+from .sites import stack_at
+
+__all__ = ["close_book", "open_book"]
+
+# aiohttp 4 renames it.
+_CLOSE = "_close" if hasattr(BaseConnector, "_close") else "_close_immediately"
+_SESSION_GLOBALS = vars(sys.modules[ClientSession.__module__])
+
+_book: Book | None = None
+_installed: dict[tuple[type, str], tuple[Any, Any]] = {}
+
+
+def open_book(book: Book, *, responses: bool) -> None:
+    """Install the hooks and have them feed *book*; with *responses* those of requests too."""
+    global _book  # noqa: PLW0603 - there is one aiohttp in a process, and one book under it
+    _book = book
+    for owner, name, make in _HOOKS + (_RESPONSE_HOOKS if responses else []):
+        if (owner, name) not in _installed:
+            original = getattr(owner, name)
+            hook = make(original)
+            hook.__name__, hook.__qualname__ = name, f"{owner.__name__}.{name}"
+            _installed[owner, name] = (hook, owner.__dict__.get(name))
+            setattr(owner, name, staticmethod(hook) if name == "__new__" else hook)
+
+
+def close_book() -> None:
+    """
+    Feed no book any more, and take away the hooks that can be taken away.
+
+    `__new__` stays, and does nothing: without it Python refuses the arguments of every constructor
+    call. So does a hook that someone else has wrapped since.
+    """
+    global _book  # noqa: PLW0603
+    _book = None
+    for (owner, name), (hook, before) in list(_installed.items()):
+        if name == "__new__" or owner.__dict__.get(name) is not hook:
+            continue
+        del _installed[owner, name]
+        if before is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, before)
+
+
+def _make_new(original: Callable[..., Any], owner: type) -> Callable[..., Any]:
+    def construct(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if original is not object.__new__:
+            return original(cls, *args, **kwargs)
+        # What comes next for this class: object, or a mixin's __new__ that wants the arguments.
+        following = super(owner, cls).__new__
+        if following is object.__new__:
+            return following(cls)
+        return following(cls, *args, **kwargs)
+
+    return construct
+
+
+def _session_new(original: Callable[..., Any]) -> Callable[..., Any]:
+    construct = _make_new(original, ClientSession)
+
+    def new(cls: type[ClientSession], *args: Any, **kwargs: Any) -> ClientSession:
+        if cls is ClientSession and "connector" not in kwargs and original is object.__new__:
+            # Its constructor opens a connector: there it is written down.
+            return original(cls)  # type: ignore[return-value]
+        session: ClientSession = construct(cls, args, kwargs)
+        if _book is not None and isinstance(session, ClientSession):
+            connector = kwargs.get("connector")
+            silent = cls.__del__ is not ClientSession.__del__
+            if connector is not None or silent or cls.__init__ is not ClientSession.__init__:
+                host = connector if isinstance(connector, BaseConnector) else None
+                _book.open_guest(
+                    sys._getframe(1), session, host, owner=kwargs.get("connector_owner", True)
+                )
+        return session
+
+    return new
+
+
+def _connector_new(original: Callable[..., Any]) -> Callable[..., Any]:
+    construct = _make_new(original, BaseConnector)
+
+    def new(cls: type[BaseConnector], *args: Any, **kwargs: Any) -> BaseConnector:
+        connector: BaseConnector = construct(cls, args, kwargs)
+        if _book is not None:
+            caller = sys._getframe(1)
+            if caller.f_globals is _SESSION_GLOBALS and caller.f_code.co_name == "__init__":
+                if not (_book.expecting and _book.seat_guest(caller.f_locals["self"], connector)):
+                    _book.open_session(caller.f_back, connector)
+            else:
+                _book.open_connector(caller, connector)
+        return connector
+
+    return new
+
+
+def _session_del(original: Callable[..., Any]) -> Callable[..., Any]:
+    def __del__(self: ClientSession, *args: Any, **kwargs: Any) -> None:
+        if _book is not None:
+            # The constructor may have failed before it set anything.
+            connector = getattr(self, "_connector", None)
+            if connector is not None and self.closed:
+                connector = None
+            if connector is not None or _book.guests:
+                _book.session_collected(self, connector)
+        original(self, *args, **kwargs)
+
+    return __del__
+
+
+def _session_detach(original: Callable[..., Any]) -> Callable[..., Any]:
+    def detach(self: ClientSession) -> None:
+        connector = self._connector
+        original(self)
+        if _book is not None and connector is not None and not connector._closed:
+            _book.session_detached(self, connector)
+
+    return detach
+
+
+def _connector_del(original: Callable[..., Any]) -> Callable[..., Any]:
+    def __del__(self: BaseConnector, *args: Any, **kwargs: Any) -> None:
+        if _book is not None and not self._closed:
+            entry = self.__dict__.pop(ENTRY, None)
+            if entry is not None:
+                used = bool(self._conns or self._acquired)
+                _book.connector_collected(self, entry, has_connections=used)
+        original(self, *args, **kwargs)
+
+    return __del__
+
+
+def _connector_close(original: Callable[..., Any]) -> Callable[..., Any]:
+    def _close(self: BaseConnector, *args: Any, **kwargs: Any) -> Any:
+        if _book is not None:
+            entry = self.__dict__.pop(ENTRY, None)
+            if entry is not None:
+                _book.connector_closed(entry)
+        return original(self, *args, **kwargs)
+
+    return _close
+
+
+def _connector_connect(original: Callable[..., Any]) -> Callable[..., Any]:
+    def connect(self: BaseConnector, req: Any, *args: Any, **kwargs: Any) -> Any:
+        if _book is not None:
+            entry = self.__dict__.get(ENTRY)
+            if entry is not None:
+                _note(entry.use or _book.use(self, entry), self, req)
+                if _book.guests:
+                    use = _book.guest_use(getattr(req, "_session", None), self)
+                    if use is not None:
+                        _note(use, self, req)
+        # The coroutine itself, not one round it: it runs as it would without us.
+        return original(self, req, *args, **kwargs)
+
+    return connect
+
+
+def _note(use: Any, connector: BaseConnector, req: Any) -> None:
+    use.requests += 1
+    use.last = monotonic()
+    busy = len(connector._acquired) + 1
+    if busy > use.peak:
+        use.peak = busy
+    # yarl keeps it with the URL, and aiohttp needed it for the Host header.
+    host = req.url.host_port_subcomponent
+    if host not in use.hosts:
+        use.add_host(host)
+
+
+def _create_connection(original: Callable[..., Any]) -> Callable[..., Any]:
+    async def _create_connection(self: BaseConnector, *args: Any, **kwargs: Any) -> Any:
+        began = monotonic()
+        protocol = await original(self, *args, **kwargs)
+        entry = self.__dict__.get(ENTRY)
+        if _book is not None and entry is not None and entry.use is not None:
+            entry.use.connections += 1
+            entry.use.connect_s += monotonic() - began
+        return protocol
+
+    return _create_connection
+
+
+def _wait(original: Callable[..., Any]) -> Callable[..., Any]:
+    async def _wait_for_available_connection(self: BaseConnector, key: Any, *args: Any, **kwargs: Any) -> Any:
+        book = _book
+        if book is None:
+            return await original(self, key, *args, **kwargs)
+        pool = self.__dict__.get(ENTRY)
+        usual = key.port in (None, 443 if key.is_ssl else 80)
+        host = key.host if usual else f"{key.host}:{key.port}"
+        request = _request_in_progress()
+        book.requests.queue(pool, host)
+        began = monotonic()
+        served = False
+        if request is not None:
+            request.queued = True
+        try:
+            result = await original(self, key, *args, **kwargs)
+            served = True
+        finally:
+            book.requests.leave_queue(self, pool, host, monotonic() - began, served=served)
+            if request is not None:
+                request.queued = False
+        return result
+
+    return _wait_for_available_connection
+
+
+def _request_in_progress() -> OpenRequest | None:
+    frame = sys._getframe(2)
+    while frame.f_back is not None:
+        if frame.f_code is _tie.__code__:
+            request: OpenRequest = frame.f_locals["request"]
+            return request
+        frame = frame.f_back
+    return None
+
+
+def _session_request(original: Callable[..., Any]) -> Callable[..., Any]:
+    def _request(self: ClientSession, method: str, str_or_url: Any, **kwargs: Any) -> Any:
+        book = _book
+        if book is None:
+            return original(self, method, str_or_url, **kwargs)
+        # Here the caller's line is on the stack, also for gather and create_task.
+        stack = stack_at(sys._getframe(1))
+        return _tie(book, stack, original, self, method, str_or_url, kwargs)
+
+    return _request
+
+
+async def _tie(
+    book: Book,
+    stack: Any,
+    original: Callable[..., Coroutine[Any, Any, Any]],
+    session: ClientSession,
+    method: str,
+    url: Any,
+    kwargs: dict[str, Any],
+) -> Any:
+    request = OpenRequest(stack, book.pool_of(session), method, url)
+    book.requests.begin(request)
+    try:
+        response = await original(session, method, url, **kwargs)
+    except BaseException:
+        book.requests.open.discard(request)
+        raise
+    request.answered(response)
+    return response
+
+
+_Hook = tuple[type, str, Callable[[Callable[..., Any]], Callable[..., Any]]]
+_HOOKS: list[_Hook] = [
+    (ClientSession, "__new__", _session_new),
+    (BaseConnector, "__new__", _connector_new),
+    (ClientSession, "__del__", _session_del),
+    (ClientSession, "detach", _session_detach),
+    (BaseConnector, "__del__", _connector_del),
+    (BaseConnector, _CLOSE, _connector_close),
+    (BaseConnector, "connect", _connector_connect),
+    (BaseConnector, "_wait_for_available_connection", _wait),
+    (TCPConnector, "_create_connection", _create_connection),
+    (UnixConnector, "_create_connection", _create_connection),
+]
+_RESPONSE_HOOKS: list[_Hook] = [(ClientSession, "_request", _session_request)]
