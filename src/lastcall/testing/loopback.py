@@ -75,6 +75,7 @@ class LoopbackServer:
         self._keepalive = keepalive
         self._requests: deque[RequestRecord] = deque(maxlen=records_max)
         self._book = ConnectionBook(self._notify, records_max=records_max)
+        self._requests_count = 0
         self._in_flight = 0
         self._in_flight_peak = 0
         self._thread: threading.Thread | None = None
@@ -119,6 +120,11 @@ class LoopbackServer:
     def requests(self) -> list[RequestRecord]:
         """One record per request, a copy, in the order in which they began."""
         return list(self._requests.copy())
+
+    @property
+    def requests_count(self) -> int:
+        """Requests begun so far, those that are no longer remembered included."""
+        return self._requests_count
 
     @property
     def requests_in_flight(self) -> int:
@@ -292,6 +298,7 @@ class LoopbackServer:
 
     @web.middleware
     async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self._requests_count += 1
         self._book.count_request(request.transport)
         self._requests.append(
             RequestRecord(
