@@ -286,7 +286,13 @@ class ExhaustedPool:
     peak_waiting: int
     """Most requests that were waiting at once."""
     holders: tuple[tuple[Site, int], ...]
-    """Who held the pool at the longest wait: (line, responses), most first; empty below level "responses"."""
+    """Who held it at the longest wait: (line, responses), most first; empty below level "responses"."""
+
+    @property
+    def limits(self) -> str:
+        """The limits in force, in words."""
+        both = f"at most {self.limit:,} connections" if self.limit else "no limit in all"
+        return f"{both}, {self.limit_per_host:,} to one host" if self.limit_per_host else both
 
 
 @dataclass(frozen=True, slots=True)
