@@ -60,7 +60,8 @@ class SharedConnector(TCPConnector):
         self._changed = asyncio.Event()
         # Weak: a handler whose transport was handed on to a TLS layer is never told of its end.
         self._live: weakref.WeakSet[PooledHandler] = weakref.WeakSet()
-        self._factory = functools.partial(PooledHandler, self._live, self._changed, max_age, loop=self._loop)
+        handler = functools.partial(PooledHandler, self._live, self._changed, max_age, loop=self._loop)
+        self._factory = handler  # type: ignore[assignment]
 
     @property
     def in_use(self) -> int:
