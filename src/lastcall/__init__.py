@@ -1,5 +1,69 @@
 """Every aiohttp session shared, owned and closed, and when one is not, the line that leaked it."""
 
 from ._version import __version__
+from .errors import (
+    BorrowedSessionWarning,
+    LastcallError,
+    LastcallWarning,
+    ProfileError,
+    SessionClosedError,
+    UnknownProfileError,
+)
+from .ledger import (
+    Churn,
+    Evidence,
+    Grade,
+    Leak,
+    Report,
+    SessionRecord,
+    Site,
+    count_unclosed_sessions,
+    label,
+    leaks,
+    open_sessions,
+    report,
+    silence_unclosed_messages,
+    unwatch,
+    watch,
+)
+from .sessions import (
+    SessionManager,
+    SessionProfile,
+    SharedSession,
+    close_on_sigterm,
+    close_shared_session,
+    get_shared_session,
+    shared_manager,
+)
 
-__all__ = ["__version__"]
+__all__ = [
+    "BorrowedSessionWarning",
+    "Churn",
+    "Evidence",
+    "Grade",
+    "LastcallError",
+    "LastcallWarning",
+    "Leak",
+    "ProfileError",
+    "Report",
+    "SessionClosedError",
+    "SessionManager",
+    "SessionProfile",
+    "SessionRecord",
+    "SharedSession",
+    "Site",
+    "UnknownProfileError",
+    "__version__",
+    "close_on_sigterm",
+    "close_shared_session",
+    "count_unclosed_sessions",
+    "get_shared_session",
+    "label",
+    "leaks",
+    "open_sessions",
+    "report",
+    "shared_manager",
+    "silence_unclosed_messages",
+    "unwatch",
+    "watch",
+]
