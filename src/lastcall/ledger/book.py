@@ -279,7 +279,7 @@ class Book:
         """Ask the guests that live whether they are closed: nothing tells us when they close."""
         with self.lock:
             for guest in list(self.guests.values()):
-                session = guest.session and guest.session()
+                session = guest.session() if guest.session is not None else None
                 if guest.session is not None and session is None:
                     self._bury(guest)
                 elif session is not None and session.closed:

@@ -160,7 +160,9 @@ class Guest(Opening):
 class Pile:
     """Sessions of one place that leaked with the same evidence, added up."""
 
-    __slots__ = ("connections", "count", "first", "hosts", "labels", "last", "requests", "tasks", "tasks_more")
+    __slots__ = (
+        "connections", "count", "first", "hosts", "labels", "last", "requests", "tasks", "tasks_more",
+    )  # fmt: skip
 
     def __init__(self, first: Tick) -> None:
         self.count = 0

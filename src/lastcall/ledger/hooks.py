@@ -62,12 +62,12 @@ def close_book() -> None:
             setattr(owner, name, before)
 
 
-def _make_new(original: Callable[..., Any], owner: type) -> Callable[..., Any]:
-    def construct(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _make_new(original: Callable[..., Any], owner: type[Any]) -> Callable[..., Any]:
+    def construct(cls: type[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if original is not object.__new__:
             return original(cls, *args, **kwargs)
         # What comes next for this class: object, or a mixin's __new__ that wants the arguments.
-        following = super(owner, cls).__new__
+        following: Any = super(owner, cls).__new__
         if following is object.__new__:
             return following(cls)
         return following(cls, *args, **kwargs)
@@ -81,16 +81,15 @@ def _session_new(original: Callable[..., Any]) -> Callable[..., Any]:
     def new(cls: type[ClientSession], *args: Any, **kwargs: Any) -> ClientSession:
         if cls is ClientSession and "connector" not in kwargs and original is object.__new__:
             # Its constructor opens a connector: there it is written down.
-            return original(cls)  # type: ignore[return-value]
+            plain: ClientSession = original(cls)
+            return plain
         session: ClientSession = construct(cls, args, kwargs)
         if _book is not None and isinstance(session, ClientSession):
             connector = kwargs.get("connector")
             silent = cls.__del__ is not ClientSession.__del__
             if connector is not None or silent or cls.__init__ is not ClientSession.__init__:
                 host = connector if isinstance(connector, BaseConnector) else None
-                _book.open_guest(
-                    sys._getframe(1), session, host, owner=kwargs.get("connector_owner", True)
-                )
+                _book.open_guest(sys._getframe(1), session, host, owner=kwargs.get("connector_owner", True))
         return session
 
     return new
@@ -114,7 +113,7 @@ def _connector_new(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _session_del(original: Callable[..., Any]) -> Callable[..., Any]:
-    def __del__(self: ClientSession, *args: Any, **kwargs: Any) -> None:
+    def delete(self: ClientSession, *args: Any, **kwargs: Any) -> None:
         if _book is not None:
             # The constructor may have failed before it set anything.
             connector = getattr(self, "_connector", None)
@@ -124,7 +123,7 @@ def _session_del(original: Callable[..., Any]) -> Callable[..., Any]:
                 _book.session_collected(self, connector)
         original(self, *args, **kwargs)
 
-    return __del__
+    return delete
 
 
 def _session_detach(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,7 +137,7 @@ def _session_detach(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _connector_del(original: Callable[..., Any]) -> Callable[..., Any]:
-    def __del__(self: BaseConnector, *args: Any, **kwargs: Any) -> None:
+    def delete(self: BaseConnector, *args: Any, **kwargs: Any) -> None:
         if _book is not None and not self._closed:
             entry = self.__dict__.pop(ENTRY, None)
             if entry is not None:
@@ -146,7 +145,7 @@ def _connector_del(original: Callable[..., Any]) -> Callable[..., Any]:
                 _book.connector_collected(self, entry, has_connections=used)
         original(self, *args, **kwargs)
 
-    return __del__
+    return delete
 
 
 def _connector_close(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -180,7 +179,7 @@ def _note(use: Any, connector: BaseConnector, req: Any) -> None:
     use.requests += 1
     use.last = monotonic()
     busy = len(connector._acquired) + 1
-    if busy > use.peak:
+    if busy > use.peak:  # noqa: PLR1730 - max() costs a call
         use.peak = busy
     # yarl keeps it with the URL, and aiohttp needed it for the Host header.
     host = req.url.host_port_subcomponent
@@ -249,7 +248,7 @@ def _session_request(original: Callable[..., Any]) -> Callable[..., Any]:
     return _request
 
 
-async def _tie(
+async def _tie(  # noqa: PLR0917
     book: Book,
     stack: Any,
     original: Callable[..., Coroutine[Any, Any, Any]],

@@ -7,8 +7,10 @@ import re
 __all__ = ["mask"]
 
 _LITERAL = re.compile(r"""(?P<quote>["'])(?P<text>(?:\\.|(?!(?P=quote)).)*)(?P=quote)(?P<after>\s*[:\]]?)""")
-_SENSITIVE = re.compile(r"auth|header|cookie|token|secret|passw|passwd|api_?key|credential|bearer|proxy", re.IGNORECASE)
-_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?:[^/@\s]*@)?(?P<rest>[^?#]*)(?P<query>[?#].*)?", re.IGNORECASE)
+_SENSITIVE = re.compile(r"auth|header|cookie|token|secret|passw|key|credential|bearer|proxy", re.IGNORECASE)
+_URL = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?:[^/@\s]*@)?(?P<rest>[^?#]*)(?P<query>[?#].*)?", re.IGNORECASE
+)
 
 
 def mask(source: str) -> str:

@@ -47,6 +47,7 @@ class Grade(Enum):
             raise ValueError(f"{name!r} is no grade of evidence; there are {known}") from None
 
     def __ge__(self, other: Grade) -> bool:
+        """Tell whether this grade is as sure as *other* or surer."""
         return bool(self.value >= other.value)
 
 
@@ -99,7 +100,8 @@ class Distribution:
     version: str | None
     """Its version; None if it has no metadata."""
 
-    def __str__(self) -> str:
+    def __str__(self) -> str:  # type: ignore[explicit-override] # typing.override: Python 3.12
+        """Return "name version"."""
         return f"{self.name} {self.version}" if self.version else self.name
 
 
@@ -116,7 +118,8 @@ class Frame:
     distribution: Distribution | None = None
     """What was installed it came with; None for the reader's own code and the standard library."""
 
-    def __str__(self) -> str:
+    def __str__(self) -> str:  # type: ignore[explicit-override] # typing.override: Python 3.12
+        """Return "file:line"."""
         return f"{self.file}:{self.line}"
 
 
@@ -133,7 +136,8 @@ class Site:
     source: str
     """The line, stripped, with secrets masked; empty if its source cannot be read."""
 
-    def __str__(self) -> str:
+    def __str__(self) -> str:  # type: ignore[explicit-override] # typing.override: Python 3.12
+        """Return "file:line"."""
         return f"{self.file}:{self.line}"
 
 
@@ -211,6 +215,11 @@ class Leak:
     """For a dependency: the reader's own innermost line on the stack, if there is one."""
     kind: Kind = "session"
     """What was left open."""
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """What makes a place one place: fingerprint, file and line."""
+        return self.fingerprint, self.site.file, self.site.line
 
     def fails(self, level: Grade | str) -> bool:
         """Tell whether this leak is as sure as *level* ("proof", "scope", "suspicion") or surer."""

@@ -142,7 +142,13 @@ _CUT_FOLDERS = tuple(
         str(Path(__file__).parent.parent) + os.sep,
         *(
             _STDLIB + part
-            for part in ("concurrent" + os.sep, "importlib" + os.sep, "threading.py", "runpy.py", "contextlib.py")
+            for part in (
+                f"concurrent{os.sep}",
+                f"importlib{os.sep}",
+                "threading.py",
+                "runpy.py",
+                "contextlib.py",
+            )
         ),
     }
 )
@@ -155,7 +161,7 @@ def _is_cut_file(filename: str) -> bool:
     if filename.startswith(_CUT_FOLDERS) or filename.startswith(_CUT_PSEUDO):
         return True
     below = _below_packages(filename)
-    return below is not None and below.split("/")[0].removesuffix(".py") in _CUT_PACKAGES
+    return below is not None and below.partition("/")[0].removesuffix(".py") in _CUT_PACKAGES
 
 
 # -- where a file comes from
@@ -195,7 +201,7 @@ def _distributions() -> Mapping[str, list[str]]:
 
 
 def _distribution(below: str) -> Distribution:
-    top = below.split("/")[0].removesuffix(".py")
+    top = below.partition("/")[0].removesuffix(".py")
     names = _distributions().get(top, [])
     if len(names) > 1:
         # A namespace shared by several distributions: the one that lists the file.

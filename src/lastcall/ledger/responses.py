@@ -45,7 +45,7 @@ class OpenRequest:
 
     def target(self) -> tuple[str, str]:
         """Return host and path, without credentials, query and fragment."""
-        response = self.response and self.response()
+        response = self.response() if self.response is not None else None
         url = URL(response.url if response is not None else self.url)
         return url.host_port_subcomponent or "", url.path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -20,8 +21,8 @@ class Silence:
     """Keeps aiohttp's "Unclosed ..." lines out of the log until it is undone; a context manager."""
 
     def __init__(self) -> None:
-        # Each silence has a filter of its own, so that undoing one leaves the others in place.
-        self._filter = lambda record: _passes(record)
+        # An object of its own, so that undoing one silence leaves the others in place.
+        self._filter = partial(_passes)
         self._logger = logging.getLogger("asyncio")
         self._logger.addFilter(self._filter)
 
@@ -30,6 +31,7 @@ class Silence:
         self._logger.removeFilter(self._filter)
 
     def __enter__(self) -> Self:
+        """Return this silence, which is in force already."""
         return self
 
     def __exit__(
@@ -38,6 +40,7 @@ class Silence:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        """Undo it."""
         self.undo()
 
 

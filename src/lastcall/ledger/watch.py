@@ -56,6 +56,7 @@ class Watch:
             unwatch()
 
     def __enter__(self) -> Self:
+        """Return this handle; the watch is on already."""
         return self
 
     def __exit__(
@@ -64,6 +65,7 @@ class Watch:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        """End the watch, as `unwatch` does."""
         self.unwatch()
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -130,18 +130,19 @@ def _value(name: str, value: Any) -> Any:
         return None
     if name.endswith("_at"):
         return datetime.fromisoformat(value).timestamp()
-    if name == "stack":
-        return _read_all(Frame, value)
-    if name == "holders":
-        return tuple((_read(Site, item["site"]), item["responses"]) for item in value)
-    if name in _NESTED:
-        return _read(_NESTED[name], value)
-    if name == "evidence":
-        return Evidence(value)
+    if name in _READERS:
+        return _READERS[name](value)
     return tuple(value) if isinstance(value, list) else value
 
 
-_NESTED: dict[str, type] = {"site": Site, "own_site": Site, "distribution": Distribution}
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "site": partial(_read, Site),
+    "own_site": partial(_read, Site),
+    "distribution": partial(_read, Distribution),
+    "stack": partial(_read_all, Frame),
+    "holders": lambda items: tuple((_read(Site, item["site"]), item["responses"]) for item in items),
+    "evidence": Evidence,
+}
 
 
 def _iso(seconds: float) -> str:

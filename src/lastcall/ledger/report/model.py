@@ -9,7 +9,10 @@ from typing import Any, Self, TypeVar
 
 from lastcall.ledger.records import Churn, ExhaustedPool, Grade, Leak, OpenResponse, ProcessInfo
 
-__all__ = ["NAMES_KEPT", "Report", "in_order", "merge_leaks", "merge_reports", "place"]
+from . import forms
+from .text import render
+
+__all__ = ["NAMES_KEPT", "Report", "in_order", "merge_leaks", "merge_reports"]
 
 NAMES_KEPT = 8
 """How many names of tasks, hosts and labels a leak lists."""
@@ -52,7 +55,7 @@ class Report:
     @property
     def places(self) -> int:
         """In how many places sessions or connectors leaked."""
-        return len({place(leak) for leak in self.leaks})
+        return len({leak.place for leak in self.leaks})
 
     def fails(self, level: Grade | str) -> bool:
         """Tell whether any leak is as sure as *level* ("proof", "scope", "suspicion") or surer."""
@@ -60,9 +63,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as `schema()` describes it: dicts, lists, strings and numbers."""
-        from .forms import to_json
-
-        return to_json(self)
+        return forms.to_json(self)
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
@@ -72,19 +73,11 @@ class Report:
         Raises:
             ValueError: If it is not a report of version 1, or a required key is missing.
         """
-        from .forms import from_json
+        return cls(**forms.from_json(document))
 
-        return cls(**from_json(document))
-
-    def __str__(self) -> str:
-        from .text import render
-
+    def __str__(self) -> str:  # type: ignore[explicit-override] # typing.override: Python 3.12
+        """Return the plain text, for 80 columns."""
         return render(self, color=False, width=80)
-
-
-def place(leak: Leak) -> tuple[str, str, int]:
-    """Return what makes the place of *leak* one place: its name, file and line."""
-    return leak.fingerprint, leak.site.file, leak.site.line
 
 
 def merge_reports(reports: Iterable[Report]) -> Report:
@@ -152,7 +145,7 @@ def _merge(items: Iterable[T], key: Callable[[T], object], add: Callable[[T, T],
 
 
 def _leak_key(leak: Leak) -> object:
-    return place(leak), leak.evidence, leak.kind
+    return leak.place, leak.evidence, leak.kind
 
 
 def _site_key(item: Churn | OpenResponse) -> object:
@@ -194,9 +187,7 @@ def _add_churn(one: Churn, other: Churn) -> Churn:
 
 def _add_responses(one: OpenResponse, other: OpenResponse) -> OpenResponse:
     oldest = max(one, other, key=lambda item: item.oldest_age_s)
-    return dataclasses.replace(
-        oldest, count=one.count + other.count, waiting=one.waiting + other.waiting
-    )
+    return dataclasses.replace(oldest, count=one.count + other.count, waiting=one.waiting + other.waiting)
 
 
 def _add_pools(one: ExhaustedPool, other: ExhaustedPool) -> ExhaustedPool:
@@ -211,5 +202,3 @@ def _add_pools(one: ExhaustedPool, other: ExhaustedPool) -> ExhaustedPool:
 
 def _unite(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted({*one, *other}))[:NAMES_KEPT]
-
-

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 import time
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from lastcall.ledger.records import Churn, ExhaustedPool, Frame, Leak, OpenResponse, ProcessInfo, Site
 
 from .dependencies import issue_text
-from .model import Report, place
 from .remedies import remedy_for
 from .words import age, clock, count, more, sessions
+
+if TYPE_CHECKING:
+    from .model import Report
 
 __all__ = ["render"]
 
@@ -42,13 +46,12 @@ def render(report: Report, *, color: bool, width: int) -> str:
 
 
 def _colored(lines: list[Line]) -> str:
-    import io
-
-    from rich.console import Console
-    from rich.text import Text
+    # Only a coloured report needs rich; `import lastcall` must not.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     out = io.StringIO()
-    console = Console(file=out, force_terminal=True, color_system="standard", highlight=False, soft_wrap=True)
+    console = Console(file=out, force_terminal=True, color_system="standard", highlight=False)
     for line in lines:
         console.print(Text.assemble(*line), soft_wrap=True)
     return out.getvalue().rstrip("\n")
@@ -64,7 +67,7 @@ def _report(report: Report, width: int) -> Iterator[Line]:
     if foreign:
         yield from _heading("dependencies")
     yield from _places(foreign, width)
-    yield from _section("sessions opened for each call: no leak, and no pooling either", map(_churn, report.churn))
+    yield from _section("sessions opened for each call: no leak, and no pooling", map(_churn, report.churn))
     yield from _section("responses not released: each holds a connection", map(_response, report.responses))
     yield from _section("pools that made requests wait", map(_pool, report.pools))
     if len(report.processes) > 1:
@@ -105,7 +108,7 @@ def _section(title: str, blocks: Iterable[Iterable[Line]]) -> Iterator[Line]:
 def _places(leaks: list[Leak], width: int) -> Iterator[Line]:
     by_place: dict[object, list[Leak]] = {}
     for leak in leaks:
-        by_place.setdefault((place(leak), leak.kind), []).append(leak)
+        by_place.setdefault((leak.place, leak.kind), []).append(leak)
     for group in sorted(by_place.values(), key=lambda group: -sum(leak.count for leak in group)):
         yield []
         yield from _place(group, width)
@@ -174,7 +177,7 @@ def _stack(callers: tuple[Frame, ...]) -> Iterator[Line]:
     room = max((len(str(frame)) for frame in shown), default=0)
     for number, frame in enumerate(shown):
         origin = f"  ({frame.distribution})" if frame.distribution else ""
-        text = f"{str(frame):<{room}}  in {frame.function}{origin}"
+        text = f"{frame!s:<{room}}  in {frame.function}{origin}"
         yield from _field("called by" if number == 0 else "", text)
     if len(callers) > len(shown):
         yield from _field("", f"and {len(callers) - len(shown)} more, in the JSON report")
@@ -223,7 +226,8 @@ def _churn(item: Churn) -> Iterator[Line]:
 
 
 def _response(item: OpenResponse) -> Iterator[Line]:
-    yield [(str(item.site), "bold cyan"), (f" in {item.site.function}", ""), (f"  x {item.count:,}", "bold red")]
+    times = (f"  x {item.count:,}", "bold red")
+    yield [(str(item.site), "bold cyan"), (f" in {item.site.function}", ""), times]
     yield [("    ", ""), (item.site.source, "bold")]
     yield from _field("oldest", f"{item.method} {item.host}{item.path}, {age(item.oldest_age_s)} ago")
     if item.waiting:
@@ -234,9 +238,11 @@ def _pool(pool: ExhaustedPool) -> Iterator[Line]:
     yield [(pool.host, "bold cyan"), (f"  {pool.limits}", "")]
     yield from _field("opened at", f"{pool.site}  {pool.site.source}" if pool.site else "")
     failed = f", {pool.failed:,} in vain" if pool.failed else ""
-    yield from _field("waited", f"{count(pool.waits, 'request')}{failed}; the longest {age(pool.longest_wait_s)}")
+    waited = f"{count(pool.waits, 'request')}{failed}; the longest {age(pool.longest_wait_s)}"
+    yield from _field("waited", waited)
     for number, (site, held) in enumerate(pool.holders):
-        yield from _field("held by" if number == 0 else "", f"{count(held, 'response')} of {site}  {site.source}")
+        holder = f"{count(held, 'response')} of {site}  {site.source}"
+        yield from _field("held by" if number == 0 else "", holder)
 
 
 def _processes(processes: tuple[ProcessInfo, ...]) -> Iterator[Line]:
