@@ -56,7 +56,7 @@ def run_program(
     """
     if sys.platform == "win32":
         return _run_and_wait(program, environment, tick_s, on_tick)
-    watched = signal.valid_signals() - _NOT_OURS
+    watched = signal.valid_signals()
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         # Whoever ignores SIGCHLD never learns how a child ended.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -92,19 +92,6 @@ def die_like(code: int) -> NoReturn:
 
 
 if sys.platform != "win32":
-    _NOT_OURS = {
-        # Nobody can hold these back,
-        signal.SIGKILL,
-        signal.SIGSTOP,
-        # and these tell of a fault in this very process.
-        signal.SIGSEGV,
-        signal.SIGBUS,
-        signal.SIGFPE,
-        signal.SIGILL,
-        signal.SIGTRAP,
-        signal.SIGABRT,
-        signal.SIGSYS,
-    }
     _FROM_THE_KEYBOARD = {signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP}
 
     @dataclass(frozen=True, slots=True)

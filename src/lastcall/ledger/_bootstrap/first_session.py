@@ -23,7 +23,7 @@ def call_at_first_session(function: Callable[[], None]) -> None:
         function()
         return ClientSession.__new__(cls, *args, **kwargs)
 
-    ClientSession.__new__ = first_new  # type: ignore[method-assign,assignment]
+    ClientSession.__new__ = staticmethod(first_new)  # type: ignore[method-assign,assignment]
 
 
 def _plain_new(cls: type[ClientSession], /, *_: Any, **__: Any) -> ClientSession:
