@@ -252,8 +252,9 @@ def show_change(console: Console) -> None:
     """Print the lines in which the two programs differ, their docstrings aside."""
     before, after = ((HERE / name).read_text(encoding="utf-8").splitlines() for name in (LEAKY, SHARED))
     console.print("All that differs between the two programs", style="bold")
-    for line in difflib.ndiff(before, after):
-        if line[:2] in ("- ", "+ ") and line[2:].strip() and not line[2:].startswith('"""'):
+    headers = ("---", "+++", "@@")
+    for line in difflib.unified_diff(before, after, n=0, lineterm=""):
+        if line[1:].strip() and not line.startswith(headers) and not line[1:].startswith('"""'):
             console.print(Text(f"  {line}", "red" if line.startswith("-") else "green"), soft_wrap=True)
 
 
