@@ -177,6 +177,8 @@ def show_progress(
 ) -> None:
     """Show how many chats were asked, until all were or the program has ended."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    if not console.is_terminal:
+        print(f"compare.py: {title.strip()} ...", file=sys.stderr, flush=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(title, total=total)
         while process.poll() is None and server.requests_count < total:

@@ -60,7 +60,7 @@ def parse_arguments(description: str | None) -> argparse.Namespace:
 
 def read_requests(path: Path) -> Iterator[Messages]:
     """Yield the chats of a JSON Lines file; raise ValueError, with the line's number, for a bad one."""
-    number = 0
+    found = False
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -71,9 +71,10 @@ def read_requests(path: Path) -> Iterator[Messages]:
                 raise ValueError(f"line {number} is not JSON: {error.msg} at column {error.colno}") from None
             except (KeyError, TypeError):
                 raise ValueError(f'line {number} is no object with "messages"') from None
+            found = True
             yield messages
-    if not number:
-        raise ValueError("the file is empty")
+    if not found:
+        raise ValueError("the file holds no chat")
 
 
 @contextmanager
