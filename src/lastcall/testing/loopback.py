@@ -273,13 +273,15 @@ class LoopbackServer:
         )
         await runner.setup()
         try:
-            async with await self._listen(runner) as server:
-                self._port = server.sockets[0].getsockname()[1]
-                self._loop = asyncio.get_running_loop()
-                started.set_result(None)
-                await self._stopping.wait()
-        finally:
+            server = await self._listen(runner)
+            self._port = server.sockets[0].getsockname()[1]
+            self._loop = asyncio.get_running_loop()
+            started.set_result(None)
+            await self._stopping.wait()
+            # No wait_closed: since Python 3.12 it waits for connections, which are ended below.
+            server.close()
             await self._end_connections()
+        finally:
             await runner.cleanup()
             await _cancel_the_rest()
 
@@ -292,6 +294,8 @@ class LoopbackServer:
         return await loop.create_server(protocol, _HOST, self._port, ssl=self._ssl, backlog=_BACKLOG)
 
     async def _end_connections(self) -> None:
+        # A connection that was accepted just now is made in the next turn of the loop.
+        await asyncio.sleep(0)
         for transport in self._book.transports():
             transport.abort()
         await self._until(lambda: not len(self._book), _HANDLERS_LIMIT)
