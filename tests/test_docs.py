@@ -6,7 +6,7 @@ What a fence's info string means here:
 - `python`: run as it stands, as a program of its own, and must exit 0.
 - `python title="app.py"`: written to the document's scratch folder, for a console fence to run.
 - `console`: each line that begins with `$ ` is run there; the lines below it are what it prints, with
-  numbers free (times, ports, ids differ from run to run) and a line `...` for anything left out.
+  numbers free (times, ports, names differ from run to run) and a line `...` for anything left out.
 - `json`, `toml`: must parse.
 - `sh`: set-up by hand (installing, make); a make target it names must exist.
 
@@ -183,15 +183,14 @@ def matches(expected: str, printed: str) -> bool:
 
 
 def loosen(line: str) -> str:
-    """Return a pattern for one line in which every number and run of blanks may differ."""
-    pieces = re.split(r"(\d[\d.,:]*|\s+|\b[0-9a-f]{8,}\b)", line.rstrip())
-    free = {True: r"[\d.,:a-f]+", False: r"\s+"}
-    return (
-        "".join(
-            re.escape(piece) if not i % 2 else free[piece[0] not in " \t"] for i, piece in enumerate(pieces)
-        )
-        + r"\s*"
-    )
+    """Return a pattern for one line in which numbers, units of time and the width of blanks may differ."""
+    varying = re.compile(r"(?P<time>\d[\d.,]* m?s\b)|(?P<number>\b[0-9a-f]{8,}\b|\d[\d.,:]*)|(?P<blank>\s+)")
+    free = {"time": r"[\d.,]+ m?s", "number": r"[\d.,:a-f]+", "blank": r"\s+"}
+    pattern, end = "", 0
+    for match in varying.finditer(line.rstrip()):
+        pattern += re.escape(line[end : match.start()]) + free[str(match.lastgroup)]
+        end = match.end()
+    return pattern + re.escape(line.rstrip()[end:]) + r"[ \t]*"
 
 
 def test_the_comparison_itself_can_fail() -> None:

@@ -1,51 +1,164 @@
 """
-Write docs/reference/cli.md from the commands' own help, so that the two cannot drift apart.
+Write the pages of docs/reference from what they describe, so that the two cannot drift apart.
 
-A test regenerates the text and compares. Run this after changing a command's help.
+`cli.md` is made from the commands' own help, `report.md` from the JSON schema in the package, `api.md`
+from the docstrings of the public names. A test makes them anew and compares. Run this after a change.
 """
 
 from __future__ import annotations
 
+import inspect
 import sys
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import click
 
-from lastcall.cli import main as group
+import lastcall
+from lastcall.cli import lastcall as group
+from lastcall.ledger import schema
 
-TARGET = Path(__file__).resolve().parent.parent / "docs" / "reference" / "cli.md"
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 WIDTH = 100
-HEAD = """\
+CLI_HEAD = """\
 # Command line
 
-Data goes to stdout, everything else to stderr. This page is made from the commands' own help by `tools/reference.py`.
+Data goes to stdout, everything else to stderr. This page is made from the commands' own help, by
+`tools/reference.py`.
 """
 
 
-def reference() -> str:
-    """Return the page: the help of the group, then of each command, in order of name."""
-    context = click.Context(group, info_name="lastcall", terminal_width=WIDTH, max_content_width=WIDTH)
-    parts = [HEAD, section("lastcall", group, context)]
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        if command is not None and not command.hidden:
-            inner = click.Context(
-                command, info_name=name, parent=context, terminal_width=WIDTH, max_content_width=WIDTH
-            )
-            parts.append(section(f"lastcall {name}", command, inner))
+def cli_page() -> str:
+    """Return the page: the help of the group, then of each command, in the order in which it lists them."""
+    top = context(group, "lastcall", None)
+    parts = [CLI_HEAD, section("lastcall", top)]
+    for name in group.list_commands(top):
+        command = group.get_command(top, name)
+        assert command is not None
+        parts.append(section(f"lastcall {name}", context(command, name, top)))
     return "\n".join(parts)
 
 
-def section(title: str, command: click.Command, context: click.Context) -> str:
+def context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+    """Return the context in which a command writes its help as on a terminal of `WIDTH` columns."""
+    return click.Context(
+        command,
+        info_name=name,
+        parent=parent,
+        terminal_width=WIDTH,
+        max_content_width=WIDTH,
+        help_option_names=["-h", "--help"],
+    )
+
+
+def section(title: str, context: click.Context) -> str:
     """Return one command's heading and help."""
-    help_text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+    help_text = "\n".join(line.rstrip() for line in context.get_help().splitlines())
     return f"## `{title}`\n\n```text\n{help_text}\n```\n"
 
 
+REPORT_HEAD = """\
+# The report as JSON
+
+`lastcall run --report json:PATH` and `lastcall.report().to_json()` write this. Within a version keys may be
+added, none goes or changes. The JSON schema is in the package: `lastcall.ledger.schema()`. This page is made
+from it.
+"""
+
+
+def report_page() -> str:
+    """Return the page: one table for the report, one for each part it is made of."""
+    root = schema()
+    parts = [REPORT_HEAD, table("report", root)]
+    parts += [table(name, part) for name, part in root["$defs"].items() if part.get("properties")]
+    return "\n".join(parts)
+
+
+def table(name: str, part: dict[str, Any]) -> str:
+    """Return the keys of one object, one a row."""
+    lines = [f"## {name}", "", *([part["description"], ""] if "description" in part else [])]
+    lines += ["| key | value | meaning |", "| --- | --- | --- |"]
+    required = set(part.get("required", ()))
+    for key, value in part["properties"].items():
+        optional = "" if key in required else " (optional)"
+        lines.append(f"| `{key}`{optional} | {kind(value)} | {meaning(value)} |")
+    return "\n".join([*lines, ""])
+
+
+def kind(value: dict[str, Any]) -> str:
+    """Return what a value may be, in a word or two."""
+    match value:
+        case {"$ref": str(reference)}:
+            return reference.rpartition("/")[2]
+        case {"enum": items}:
+            return ", ".join(f"`{item}`" for item in items)
+        case {"anyOf": items}:
+            return " or ".join(kind(item) for item in items)
+        case {"type": "array", "items": items}:
+            return f"list of {kind(items)}"
+        case {"properties": items}:
+            return "object of " + ", ".join(f"`{key}`" for key in items)
+    return f"`{value['const']}`" if "const" in value else str(value["type"])
+
+
+def meaning(value: dict[str, Any]) -> str:
+    """Return a value's own description, or that of the definition it refers to."""
+    if "description" in value or "$ref" not in value:
+        return str(value.get("description", ""))
+    definition = schema()["$defs"][value["$ref"].rpartition("/")[2]]
+    return str(definition.get("description", ""))
+
+
+API_HEAD = """\
+# Public names
+
+What `import lastcall` offers, in order of name. This page is made from the docstrings.
+"""
+
+
+def api_page() -> str:
+    """Return the page: each public name with its signature and docstring, classes with their own methods."""
+    parts = [API_HEAD]
+    for name in lastcall.__all__:
+        value = getattr(lastcall, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            parts.append(entry(f"lastcall.{name}", value, "##"))
+            parts += [entry(f"{name}.{key}", member, "###") for key, member in own_members(value)]
+    return "\n".join(parts)
+
+
+def own_members(value: object) -> list[tuple[str, Any]]:
+    """Return the public methods that a class of lastcall defines itself, in order of definition."""
+    if not inspect.isclass(value):
+        return []
+    return [
+        (name, member.__func__ if isinstance(member, classmethod) else member)
+        for name, member in vars(value).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(member) or isinstance(member, classmethod))
+        and inspect.getdoc(member)
+    ]
+
+
+def entry(title: str, value: Any, level: str) -> str:
+    """Return one name with its signature and docstring, as text."""
+    # An enum's own constructor says nothing to its users, and differs between Pythons.
+    plain = inspect.isclass(value) and issubclass(value, Enum | Exception)
+    signature = "" if plain else str(inspect.signature(value))
+    documentation = inspect.getdoc(value) or ""
+    return f"{level} `{title}`\n\n```text\n{title.rpartition('.')[2]}{signature}\n\n{documentation}\n```\n"
+
+
+PAGES = {"cli.md": cli_page, "report.md": report_page, "api.md": api_page}
+
+
 def main() -> int:
-    """Write the page."""
-    TARGET.write_text(reference(), encoding="utf-8")
-    print(f"wrote {TARGET.name}")
+    """Write the pages."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page(), encoding="utf-8")
+    print("wrote", *PAGES)
     return 0
 
 
