@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from asyncio import current_task
+from asyncio import AbstractEventLoop, current_task
 from asyncio.events import _get_running_loop
 from contextvars import ContextVar
 from types import FrameType
@@ -19,11 +19,7 @@ if TYPE_CHECKING:
     from aiohttp.client import ClientSession
     from aiohttp.connector import BaseConnector
 
-__all__ = ["ENTRY", "Book", "current_label"]
-
-ENTRY = "_lastcall_entry"
-"""The key in a connector's `__dict__` under which its entry stands: the connector lives on aiohttp 4 as
-it does on 3, takes attributes there, and is the part of a session that is really open."""
+__all__ = ["Book", "current_label"]
 
 current_label: ContextVar[str | None] = ContextVar("lastcall_label", default=None)
 
@@ -41,6 +37,10 @@ class Book:
         self.started = Tick()
         self.tallies: dict[Stack, Tally] = {}
         self.connector_tallies: dict[Stack, Tally] = {}
+        # By id of the connector, until it is closed or collected. The connector is the part of a session
+        # that is really open. An attribute of it would be its 31st, and the first that makes CPython give
+        # each connector a dict of its own: a microsecond and a kilobyte. (aiohttp 3.14, CPython 3.11.)
+        self.entries: dict[int, Opening] = {}
         self.live: dict[Opening, None] = {}
         self.guests: dict[int, Guest] = {}
         # Keys of guests whose constructor may still open a connector of its own.
@@ -54,20 +54,43 @@ class Book:
     def open_session(self, frame: FrameType | None, connector: BaseConnector) -> None:
         """Write down a plain session, from within its constructor, by the connector it just got."""
         stack = stack_at(frame)
-        task, place = self._whence()
+        loop, task, place = self._whence()
+        label = current_label.get()
+        now = tick()
         with self.lock:
             tally = self.tallies.get(stack) or self._tally(stack, "session")
-            entry = self._enter(tally, task, place, alike=place.loop() is not None)
-            if place.loop() is None:
-                entry.use = Use(connector)
-        connector.__dict__[ENTRY] = entry
+            entry = tally.latest
+            if (
+                entry is not None
+                and entry.opened is now
+                and entry.task is task
+                and entry.place is place
+                and entry.label is label
+                and entry.use is None
+            ):
+                if not entry.left:
+                    self.live[entry] = None
+                entry.left += 1
+            else:
+                entry = tally.latest = Opening(tally, place, task, label, now)
+                self.live[entry] = None
+                if loop is None:
+                    entry.use = Use(connector)
+            tally.alive += 1
+            if tally.alive > tally.peak:
+                tally.peak = tally.alive
+        key = id(connector)
+        if key in self.entries:
+            self._connector_lost(key)
+        self.entries[key] = entry
 
     def open_connector(self, frame: FrameType | None, connector: BaseConnector) -> Opening:
         """Write down a connector that was opened without a session."""
-        task, place = self._whence()
+        _, task, place = self._whence()
         with self.lock:
-            entry = self._enter(self._tally(stack_at(frame), "connector"), task, place, alike=False)
-        connector.__dict__[ENTRY] = entry
+            tally = self._tally(stack_at(frame), "connector")
+            entry = self._enter(Opening(tally, place, task, current_label.get(), tick()))
+        self.entries[id(connector)] = entry
         return entry
 
     def open_guest(
@@ -75,10 +98,10 @@ class Book:
     ) -> None:
         """Write down a session of a subclass, or one that is given its *connector*."""
         stack = stack_at(frame)
-        task, place = self._whence()
+        _, task, place = self._whence()
         host: Opening | None = None
         if connector is not None:
-            host = connector.__dict__.get(ENTRY) or self.open_connector(frame, connector)
+            host = self.entries.get(id(connector)) or self.open_connector(frame, connector)
         with self.lock:
             tally = self._tally(stack, "session")
             guest = Guest(tally, place, task, current_label.get(), tick())
@@ -89,7 +112,7 @@ class Book:
             if before is not None:
                 # An id is used again only after its session was collected, and nobody told us.
                 self._bury(before)
-            self._count(guest)
+            self._enter(guest)
             self.guests[guest.key] = guest
             if host is None:
                 self.expecting.add(guest.key)
@@ -105,48 +128,31 @@ class Book:
         with self.lock:
             self.expecting.discard(guest.key)
             del self.guests[guest.key]
-        connector.__dict__[ENTRY] = guest
+        self.entries[id(connector)] = guest
         return True
 
-    def _whence(self) -> tuple[str | None, Place]:
+    def _whence(self) -> tuple[AbstractEventLoop | None, str | None, Place]:
         loop = _get_running_loop()
         task = None
         if loop is not None and (running := current_task(loop)) is not None:
             task = running.get_name()
-        place: Place | None = getattr(self._thread, "place", None)
-        if place is None or place.loop() is not loop:
-            place = self._thread.place = Place(loop)
-        return task, place
+        try:
+            place: Place = self._thread.place
+            if place.loop() is loop:
+                return loop, task, place
+        except AttributeError:
+            pass
+        place = self._thread.place = Place(loop)
+        return loop, task, place
 
     def _tally(self, stack: Stack, kind: Kind) -> Tally:
         tallies = self.tallies if kind == "session" else self.connector_tallies
         return tallies.setdefault(stack, Tally(stack, kind))
 
-    def _enter(self, tally: Tally, task: str | None, place: Place, *, alike: bool) -> Opening:
-        label = current_label.get()
-        now = tick()
-        latest = tally.latest
-        if (
-            alike
-            and latest is not None
-            and latest.opened is now
-            and latest.task is task
-            and latest.place is place
-            and latest.label is label
-            and latest.use is None
-            and latest.left
-        ):
-            latest.left += 1
-            tally.count_opened()
-            return latest
-        entry = Opening(tally, place, task, label, now)
-        self._count(entry)
-        tally.latest = entry if alike else None
-        return entry
-
-    def _count(self, entry: Opening) -> None:
+    def _enter(self, entry: Opening) -> Opening:
         self.live[entry] = None
         entry.tally.count_opened()
+        return entry
 
     # -- used
 
@@ -156,7 +162,7 @@ class Book:
             if entry.left > 1:
                 entry = entry.apart()
                 self.live[entry] = None
-                connector.__dict__[ENTRY] = entry
+                self.entries[id(connector)] = entry
             if entry.use is None:
                 entry.use = Use(connector)
             return entry.use
@@ -164,12 +170,12 @@ class Book:
     def pool_of(self, session: ClientSession) -> Opening | None:
         """Return the entry of the connector *session* stands on, made its own; None if unknown."""
         connector = session._connector
-        entry: Opening | None = connector.__dict__.get(ENTRY) if connector is not None else None
+        entry: Opening | None = self.entries.get(id(connector)) if connector is not None else None
         if connector is None or entry is None:
             return None
         if entry.use is None:
             self.use(connector, entry)
-            entry = connector.__dict__[ENTRY]
+            entry = self.entries[id(connector)]
         return entry
 
     def guest_use(self, session: ClientSession | None, connector: BaseConnector) -> Use | None:
@@ -186,21 +192,21 @@ class Book:
     def _find_host(self, guest: Guest, connector: BaseConnector) -> None:
         with self.lock:
             self.expecting.discard(guest.key)
-            guest.host = connector.__dict__.get(ENTRY)
+            guest.host = self.entries.get(id(connector))
             if guest.host is not None and guest.owner:
                 guest.host.claimed += 1
 
     # -- ended
 
-    def connector_closed(self, entry: Opening) -> None:
-        """Write down that the connector of *entry* was closed, and its session with it."""
-        late = entry.loop_is_closed()
+    def connector_closed(self, entry: Opening, *, late: bool) -> None:
+        """Write down that the connector of *entry* was closed; *late* says: after its loop."""
         with self.lock:
-            entry.late = late
-            if late and entry.kind == "session":
-                self._leak(entry, Evidence.LOOP_CLOSED)
-            else:
-                self._close(entry)
+            if late:
+                entry.late = True
+                if entry.kind == "session":
+                    self._leak(entry, Evidence.LOOP_CLOSED)
+                    return
+            self._close(entry)
 
     def connector_collected(self, connector: BaseConnector, entry: Opening, *, has_connections: bool) -> None:
         """Write down that *connector* was collected open; of its session nothing was heard so far."""
@@ -216,7 +222,7 @@ class Book:
                 # Its session's constructor failed, so nothing was opened; or both lay in a cycle,
                 # and the session is collected next.
                 self._unopen(entry)
-                connector.__dict__[ENTRY] = entry.ghost()
+                self.entries[id(connector)] = entry.ghost()
 
     def session_collected(self, session: ClientSession, connector: BaseConnector | None) -> None:
         """Write down that *session* was collected; *connector* is what it still held, open."""
@@ -224,16 +230,17 @@ class Book:
         if guest is not None:
             self._guest_collected(guest, session, connector)
         elif connector is not None:
-            entry = connector.__dict__.pop(ENTRY, None)
+            entry = self.entries.pop(id(connector), None)
             if entry is not None and entry.kind == "session":
                 with self.lock:
-                    if not _was_built(session):
-                        self._unopen(entry)
-                        return
-                    if entry.is_ghost:
+                    built = _was_built(session)
+                    if entry.is_ghost and built:
                         entry.left = 1
-                        self._count(entry)
-                    self._leak(entry, _died(entry))
+                        self._enter(entry)
+                    if built:
+                        self._leak(entry, _died(entry))
+                    elif not entry.is_ghost:
+                        self._unopen(entry)
 
     def session_detached(self, session: ClientSession, connector: BaseConnector) -> None:
         """Write down that *session* let go of *connector*, which is open and on its own from here on."""
@@ -243,14 +250,14 @@ class Book:
                 self._leave(guest)
                 self._close(guest)
                 return
-            entry = connector.__dict__.get(ENTRY)
+            entry = self.entries.get(id(connector))
             if entry is None or entry.kind == "connector":
                 return
             tally = self._tally(entry.tally.stack, "connector")
             heir = Opening(tally, entry.place, entry.task, entry.label, entry.opened)
             heir.use = entry.use
-            self._count(heir)
-            connector.__dict__[ENTRY] = heir
+            self._enter(heir)
+            self.entries[id(connector)] = heir
             self._close(entry)
 
     def _guest_collected(self, guest: Guest, session: ClientSession, connector: BaseConnector | None) -> None:
@@ -298,6 +305,17 @@ class Book:
         else:
             self._close(guest)
 
+    def _connector_lost(self, key: int) -> None:
+        """Settle the entry of a connector whose id is used again: its class has a silent `__del__`."""
+        entry = self.entries.pop(key, None)
+        if entry is None or entry.is_ghost:
+            return
+        with self.lock:
+            if entry.kind == "session":
+                self._leak(entry, _died(entry))
+            else:
+                self._close(entry)
+
     def _leave(self, guest: Guest) -> None:
         self.guests.pop(guest.key, None)
         self.expecting.discard(guest.key)
@@ -308,7 +326,11 @@ class Book:
 
     def _close(self, entry: Opening) -> None:
         self._forget(entry)
-        entry.tally.count_closed(entry)
+        tally = entry.tally
+        tally.closed += 1
+        tally.alive -= 1
+        if entry.use is not None or entry.suspected:
+            tally.fold(entry)
 
     def _leak(self, entry: Opening, evidence: Evidence) -> None:
         self._forget(entry)

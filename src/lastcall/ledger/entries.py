@@ -214,15 +214,14 @@ class Tally:
     """Everything one stack opened, as counters that do not grow."""
 
     __slots__ = (
-        "alive", "closed", "connect_s", "connections", "gone", "hosts", "kind", "latest", "opened",
-        "peak", "requests", "stack", "withdrawn",
+        "alive", "closed", "connect_s", "connections", "gone", "hosts", "kind", "latest", "peak",
+        "requests", "stack", "withdrawn",
     )  # fmt: skip
 
     def __init__(self, stack: Stack, kind: Kind) -> None:
         self.stack = stack
         self.kind = kind
         self.latest: Opening | None = None
-        self.opened = 0
         self.closed = 0
         self.withdrawn = 0
         self.alive = 0
@@ -234,21 +233,22 @@ class Tally:
         self.connect_s = 0.0
         self.hosts: set[str] = set()
 
+    @property
+    def opened(self) -> int:
+        """How many were opened in all."""
+        return self.alive + self.closed + sum(pile.count for pile in self.gone.values())
+
     def count_opened(self) -> None:
         """Count one that was opened just now."""
-        self.opened += 1
         self.alive += 1
         self.peak = max(self.peak, self.alive)
 
     def count_unopened(self) -> None:
         """Take back one whose constructor failed."""
-        self.opened -= 1
         self.alive -= 1
 
-    def count_closed(self, entry: Opening) -> None:
-        """Count one that was closed, and what was done with it."""
-        self.closed += 1
-        self.alive -= 1
+    def fold(self, entry: Opening) -> None:
+        """Add what was done with one that was closed, and what was said of it."""
         if entry.suspected:
             entry.suspected -= 1
             self.withdrawn += 1

@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp.client import ClientSession
 from aiohttp.connector import BaseConnector, TCPConnector, UnixConnector
 
-from .book import ENTRY, Book
+from .book import Book
 from .responses import OpenRequest
 from .sites import stack_at
 
@@ -99,7 +99,9 @@ def _connector_new(original: Callable[..., Any]) -> Callable[..., Any]:
     construct = _make_new(original, BaseConnector)
 
     def new(cls: type[BaseConnector], *args: Any, **kwargs: Any) -> BaseConnector:
-        connector: BaseConnector = construct(cls, args, kwargs)
+        # The usual class is told apart first: asking what comes next in the order takes a while.
+        plain = cls is TCPConnector and original is object.__new__
+        connector: BaseConnector = original(cls) if plain else construct(cls, args, kwargs)
         if _book is not None:
             caller = sys._getframe(1)
             if caller.f_globals is _SESSION_GLOBALS and caller.f_code.co_name == "__init__":
@@ -139,7 +141,7 @@ def _session_detach(original: Callable[..., Any]) -> Callable[..., Any]:
 def _connector_del(original: Callable[..., Any]) -> Callable[..., Any]:
     def delete(self: BaseConnector, *args: Any, **kwargs: Any) -> None:
         if _book is not None and not self._closed:
-            entry = self.__dict__.pop(ENTRY, None)
+            entry = _book.entries.pop(id(self), None)
             if entry is not None:
                 used = bool(self._conns or self._acquired)
                 _book.connector_collected(self, entry, has_connections=used)
@@ -151,9 +153,9 @@ def _connector_del(original: Callable[..., Any]) -> Callable[..., Any]:
 def _connector_close(original: Callable[..., Any]) -> Callable[..., Any]:
     def _close(self: BaseConnector, *args: Any, **kwargs: Any) -> Any:
         if _book is not None:
-            entry = self.__dict__.pop(ENTRY, None)
+            entry = _book.entries.pop(id(self), None)
             if entry is not None:
-                _book.connector_closed(entry)
+                _book.connector_closed(entry, late=self._loop.is_closed())
         return original(self, *args, **kwargs)
 
     return _close
@@ -162,7 +164,7 @@ def _connector_close(original: Callable[..., Any]) -> Callable[..., Any]:
 def _connector_connect(original: Callable[..., Any]) -> Callable[..., Any]:
     def connect(self: BaseConnector, req: Any, *args: Any, **kwargs: Any) -> Any:
         if _book is not None:
-            entry = self.__dict__.get(ENTRY)
+            entry = _book.entries.get(id(self))
             if entry is not None:
                 _note(entry.use or _book.use(self, entry), self, req)
                 if _book.guests:
@@ -191,8 +193,8 @@ def _create_connection(original: Callable[..., Any]) -> Callable[..., Any]:
     async def _create_connection(self: BaseConnector, *args: Any, **kwargs: Any) -> Any:
         began = monotonic()
         protocol = await original(self, *args, **kwargs)
-        entry = self.__dict__.get(ENTRY)
-        if _book is not None and entry is not None and entry.use is not None:
+        entry = _book.entries.get(id(self)) if _book is not None else None
+        if entry is not None and entry.use is not None:
             entry.use.connections += 1
             entry.use.connect_s += monotonic() - began
         return protocol
@@ -205,7 +207,7 @@ def _wait(original: Callable[..., Any]) -> Callable[..., Any]:
         book = _book
         if book is None:
             return await original(self, key, *args, **kwargs)
-        pool = self.__dict__.get(ENTRY)
+        pool = book.entries.get(id(self))
         usual = key.port in (None, 443 if key.is_ssl else 80)
         host = key.host if usual else f"{key.host}:{key.port}"
         request = _request_in_progress()

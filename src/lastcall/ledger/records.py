@@ -100,7 +100,7 @@ class Distribution:
     version: str | None
     """Its version; None if it has no metadata."""
 
-    def __str__(self) -> str:  # type: ignore[explicit-override] # typing.override: Python 3.12
+    def __str__(self) -> str:
         """Return "name version"."""
         return f"{self.name} {self.version}" if self.version else self.name
 
@@ -118,7 +118,7 @@ class Frame:
     distribution: Distribution | None = None
     """What was installed it came with; None for the reader's own code and the standard library."""
 
-    def __str__(self) -> str:  # type: ignore[explicit-override] # typing.override: Python 3.12
+    def __str__(self) -> str:
         """Return "file:line"."""
         return f"{self.file}:{self.line}"
 
@@ -136,7 +136,7 @@ class Site:
     source: str
     """The line, stripped, with secrets masked; empty if its source cannot be read."""
 
-    def __str__(self) -> str:  # type: ignore[explicit-override] # typing.override: Python 3.12
+    def __str__(self) -> str:
         """Return "file:line"."""
         return f"{self.file}:{self.line}"
 

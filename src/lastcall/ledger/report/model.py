@@ -75,7 +75,7 @@ class Report:
         """
         return cls(**forms.from_json(document))
 
-    def __str__(self) -> str:  # type: ignore[explicit-override] # typing.override: Python 3.12
+    def __str__(self) -> str:
         """Return the plain text, for 80 columns."""
         return render(self, color=False, width=80)
 
