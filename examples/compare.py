@@ -87,7 +87,7 @@ def main() -> int:
 def parse_arguments() -> argparse.Namespace:
     """Return the options; without any they are those of `make run`."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").strip().partition("\n")[0])
-    parser.add_argument("--jsonl", type=Path, default=Path(os.path.relpath(HERE / "small.jsonl")))
+    parser.add_argument("--jsonl", type=Path, default=HERE / "small.jsonl")
     parser.add_argument("--concurrent", type=int, default=500, metavar="N", help="how many at once")
     parser.add_argument("--rounds", type=int, default=4, metavar="N", help="ask the file N times")
     return parser.parse_args()
@@ -126,12 +126,16 @@ def run_program(name: str, arguments: argparse.Namespace, total: int, console: C
     with tempfile.TemporaryDirectory() as folder, OpenAIServer(script) as server:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "lastcall", "run", "--report", f"json:{report}"]
-        command += [os.path.relpath(HERE / name), "--jsonl", str(arguments.jsonl), "--hold"]
+        command += [str(HERE / name), "--jsonl", str(arguments.jsonl), "--hold"]
         command += ["--concurrent", str(arguments.concurrent), "--rounds", str(arguments.rounds)]
         with started(command, server.base_url, Path(folder) / "stderr") as process:
             show_progress(process, server, total, f"{name:14}", console)
             told = process.stdout.readline() if process.stdout else ""
-            server.wait_until_no_connections(SETTLE_LIMIT)
+            is_closing = server.wait_until(
+                lambda: server.connections_open < server.connections_opened, SETTLE_LIMIT
+            )
+            if is_closing:
+                server.wait_until_no_connections(END_LIMIT)
             connections = {
                 "opened": server.connections_opened,
                 "at once": server.connections_peak,

@@ -47,7 +47,11 @@ def parse_arguments(description: str | None) -> argparse.Namespace:
     parser.add_argument("--jsonl", type=Path, required=True, help='one {"messages": [...]} a line')
     parser.add_argument("--concurrent", type=_at_least_one, default=5, metavar="N", help="how many at once")
     parser.add_argument("--rounds", type=_at_least_one, default=1, metavar="N", help="ask the file N times")
-    parser.add_argument("--model", default=os.environ.get("OPENAI_MODEL", "gpt-4o-mini"))
+    parser.add_argument(
+        "--model",
+        default=os.environ.get("OPENAI_MODEL", "gpt-4o-mini"),
+        help="default: %(default)s, or OPENAI_MODEL",
+    )
     parser.add_argument("--hold", action="store_true", help="wait for a line on stdin before ending")
     arguments = parser.parse_args()
     try:

@@ -190,10 +190,9 @@ def test_stopping_survives_a_handler_that_refuses_to_be_cancelled() -> None:
 
 def test_a_stopped_server_leaves_no_thread_and_no_port() -> None:
     """After the block the thread is gone and nobody listens."""
-    before = threading.active_count()
     with LoopbackServer() as server:
-        pass
-    assert threading.active_count() == before
+        assert "loopback" in {thread.name for thread in threading.enumerate()}
+    assert "loopback" not in {thread.name for thread in threading.enumerate()}
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=1)
 
@@ -203,6 +202,14 @@ def test_waiting_is_bounded_and_says_that_nothing_came() -> None:
     with LoopbackServer() as server:
         assert not server.wait_until_connections(1, timeout=0.01)
     assert not server.wait_until_connections(1, timeout=60)
+
+
+async def test_a_wait_ends_when_the_server_is_stopped() -> None:
+    """Whoever still waits is told that it did not come, and is not cancelled."""
+    async with LoopbackServer() as server:
+        wait = asyncio.create_task(server.await_until_connections(1, timeout=60))
+        assert not await server.await_until_connections(1, timeout=0.01)
+    assert await wait is False
 
 
 def test_an_application_that_cannot_be_made_is_an_error_of_start() -> None:

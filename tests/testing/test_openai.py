@@ -443,7 +443,7 @@ def test_the_command_serves_until_ctrl_c() -> None:
         process.kill()
         process.communicate()
     assert process.returncode == 0
-    assert "1 requests on 1 connections" in err
+    assert "requests: 1, connections: 1, at most 1 at once" in err
 
 
 def test_the_command_says_that_a_port_is_taken() -> None:

@@ -15,22 +15,27 @@ from .loopback import LoopbackServer
 from .openai import OpenAIServer
 from .script import Answer, Script
 
-_WAIT_AT_ONCE = 3600.0
+_WAIT_AT_ONCE = 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until Ctrl-C or SIGTERM; return 0, or 2 if the port cannot be had."""
     options = _parser().parse_args(arguments)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
     try:
         with _server(options) as server:
             print(server.base_url if isinstance(server, OpenAIServer) else server.url, flush=True)
             print("serving until Ctrl-C", file=sys.stderr)
-            _wait_for_the_end()
+            # On Windows only a wait with a limit is interrupted by Ctrl-C.
+            while not ended.wait(_WAIT_AT_ONCE):
+                pass
     except OSError as error:
         print(f"cannot serve on port {options.port}: {error.strerror or error}", file=sys.stderr)
         return 2
     print(
-        f"{len(server.requests)} requests on {server.connections_opened} connections, "
+        f"requests: {server.requests_count}, connections: {server.connections_opened}, "
         f"at most {server.connections_peak} at once",
         file=sys.stderr,
     )
@@ -71,15 +76,6 @@ def _server(options: argparse.Namespace) -> LoopbackServer:
     if options.kind == "loopback":
         return LoopbackServer(port=options.port)
     return OpenAIServer(Script(default=Answer(delay=options.delay)), port=options.port)
-
-
-def _wait_for_the_end() -> None:
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    # On Windows only a wait with a limit is interrupted by Ctrl-C.
-    while not ended.wait(_WAIT_AT_ONCE):
-        pass
 
 
 if __name__ == "__main__":

@@ -160,13 +160,15 @@ class LoopbackServer:
             Whether it held within *timeout*. A server that is stopped is asked once.
         """
         future = self._submit_wait(predicate, timeout)
-        with contextlib.suppress(concurrent.futures.CancelledError):
-            return future.result(timeout + _STOP_LIMIT)
-        return predicate()
+        concurrent.futures.wait([future], timeout + _STOP_LIMIT)
+        # A server that is stopped meanwhile cancels the wait, or never begins it.
+        return future.result() if future.done() and not future.cancelled() else predicate()
 
     async def await_until(self, predicate: Callable[[], bool], timeout: float = 5.0) -> bool:  # noqa: ASYNC109
         """Do as `wait_until` without blocking the running loop, on which the clients may live."""
-        return await asyncio.wrap_future(self._submit_wait(predicate, timeout))
+        future = asyncio.wrap_future(self._submit_wait(predicate, timeout))
+        await asyncio.wait([future], timeout=timeout + _STOP_LIMIT)
+        return future.result() if future.done() and not future.cancelled() else predicate()
 
     def wait_until_connections(self, n: int, timeout: float = 5.0) -> bool:
         """Block until exactly *n* connections are open; return whether that came within *timeout* seconds."""

@@ -32,6 +32,7 @@ class OpenAIServer(LoopbackServer):
     It speaks `GET /v1/models`, `POST /v1/chat/completions` and `/v1/completions` (plain and streamed)
     and `POST /v1/embeddings`. What it says depends on the prompt alone, see `completion_text`.
     A request that the API would refuse is refused in the API's way, before the script is asked.
+    There is one choice per answer; what is asked beyond that (`n`, tools, logprobs) is ignored.
 
     Args:
         script: Which requests are answered differently, and how; it may grow while the server runs.

@@ -6,6 +6,7 @@ import asyncio
 import math
 import socket
 import struct
+import sys
 import time
 import zlib
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from multidict import CIMultiDict
 from .script import Answer
 
 _GZIP_WINDOW_BITS = 31
-_LINGER_NOT_AT_ALL = struct.pack("ii", 1, 0)
+_LINGER_NOT_AT_ALL = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
