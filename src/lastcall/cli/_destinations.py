@@ -33,6 +33,11 @@ class Destination:
     path: Path | None
     """The file it goes to, absolute; None for stderr (text) or stdout (json)."""
 
+    @property
+    def is_for_people(self) -> bool:
+        """Whether it is the text that appears when the program is over."""
+        return self.form == "text" and self.path is None
+
     def __str__(self) -> str:
         if self.path is not None:
             return str(self.path)

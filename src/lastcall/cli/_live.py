@@ -10,8 +10,6 @@ from lastcall.ledger.spool import Entry
 
 __all__ = ["LiveReports"]
 
-Key = tuple[str, str, int, str]
-
 
 class LiveReports:
     """
@@ -26,7 +24,7 @@ class LiveReports:
     def __init__(self, after_s: float, say: Callable[[str], object]) -> None:
         self._after_s = after_s
         self._say = say
-        self._said: dict[Key, Leak] = {}
+        self._said: dict[object, Leak] = {}
 
     def look(self, entries: Iterable[Entry]) -> None:
         """Tell what is new in *entries*, the present state of every process."""
@@ -39,17 +37,19 @@ class LiveReports:
         self._withdraw(report)
 
     def _withdraw(self, report: Report) -> None:
-        still = {_key(leak) for leak in report.leaks}
-        surer = {leak.fingerprint for leak in report.leaks}
+        leaking = {_place(leak) for leak in report.leaks}
         for key, leak in list(self._said.items()):
-            if leak.evidence.grade is Grade.SUSPICION and key not in still:
+            if leak.evidence.grade is Grade.SUSPICION and _place(leak) not in leaking:
                 del self._said[key]
-                if leak.fingerprint not in surer:
-                    self._say(f"lastcall: withdrawn: {leak.site} was closed or used after all\n")
+                self._say(f"lastcall: withdrawn: {leak.site} was closed or used after all\n")
 
 
-def _key(leak: Leak) -> Key:
-    return leak.fingerprint, leak.site.file, leak.site.line, leak.evidence.value
+def _place(leak: Leak) -> object:
+    return leak.fingerprint, leak.site.file, leak.site.line
+
+
+def _key(leak: Leak) -> object:
+    return _place(leak), leak.evidence
 
 
 def _block(leak: Leak) -> str:
@@ -57,5 +57,5 @@ def _block(leak: Leak) -> str:
     source = f"    {leak.site.source}\n" if leak.site.source else ""
     return (
         f"lastcall: {leak.count} {what} opened at {leak.site} in {leak.site.function}: {leak.evidence.words}"
-        f" ({leak.evidence}), oldest {leak.oldest_age_s:.0f} s\n{source}"
+        f" ({leak.evidence}), oldest {leak.oldest_age_s:.1f} s\n{source}"
     )

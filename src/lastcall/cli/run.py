@@ -174,11 +174,12 @@ def _tell(program: Program, settings: Settings, spool: Spool, ended: Ended) -> i
     """Write the reports and return the exit code."""
     ended_at = time.time()
     report = merge_entries(wait_for_stragglers(spool), main=ended.pid, code=ended.code, ended_at=ended_at)
-    for note in _notes(program, spool):
+    notes = _notes(program, spool)
+    for note in [*notes, *_fates(report)]:
         write_all(sys.stderr, f"lastcall: note: {note}\n")
-    destinations = settings.destinations
-    if settings.quiet and _is_clean(report):
-        destinations = tuple(one for one in destinations if one.path is not None or one.form == "json")
+    # "None leaked" would be a lie where nothing was watched.
+    without_text = _is_clean(report) and (settings.quiet or bool(notes and not report.processes))
+    destinations = [one for one in settings.destinations if not (without_text and one.is_for_people)]
     write_reports(report, destinations, settings.color)
     failed = settings.fail_on != "never" and report.fails(settings.fail_on)
     return LEAKED if failed and ended.code == 0 else ended.code
@@ -198,4 +199,13 @@ def _notes(program: Program, spool: Spool) -> list[str]:
     return [
         f"{count} process{'es were' if count > 1 else ' was'} not watched: {reason}"
         for reason, count in reasons.items()
+    ]
+
+
+def _fates(report: Report) -> list[str]:
+    """Return what became of the processes that wrote no last report."""
+    return [
+        f"process {process.pid} ({process.program}): {process.state}"
+        for process in report.processes
+        if process.state != "ended"
     ]

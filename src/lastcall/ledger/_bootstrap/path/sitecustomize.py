@@ -3,13 +3,11 @@ Run by `site` at the start of each Python process under `lastcall run`.
 
 It costs next to nothing and imports neither aiohttp nor lastcall. It leaves the path again, waits for
 aiohttp to be imported, and hands over to the next `sitecustomize`, as if it had not been there.
-It must run on Pythons that lastcall does not support, to say so.
+It must run on Pythons that lastcall does not support (from 3.6), to say so.
 """
 
 # It runs in every process, so it imports as little as it can: neither pathlib nor contextlib.
 # ruff: noqa: INP001, PLC0415, PTH118, PTH120, PTH123, SIM105
-
-from __future__ import annotations
 
 import atexit
 import os
@@ -38,9 +36,9 @@ class Watch:
     def find_spec(
         self,
         name: str,
-        path: Sequence[str] | None = None,  # noqa: ARG002
-        target: ModuleType | None = None,  # noqa: ARG002
-    ) -> ModuleSpec | None:
+        path: "Sequence[str] | None" = None,  # noqa: ARG002
+        target: "ModuleType | None" = None,  # noqa: ARG002
+    ) -> "ModuleSpec | None":
         """As the first of the finders, let the others find aiohttp, and follow its loader."""
         if name != "aiohttp" or self.searching:
             return None
@@ -55,10 +53,10 @@ class Watch:
             self.follow(spec.loader)
         return spec
 
-    def follow(self, loader: Loader) -> None:
+    def follow(self, loader: "Loader") -> None:
         """Begin when *loader* is through with aiohttp; it stays the loader everybody knows."""
 
-        def exec_module(module: ModuleType) -> None:
+        def exec_module(module: "ModuleType") -> None:
             del loader.exec_module  # uncovers the method
             loader.exec_module(module)
             if module.__name__ == "aiohttp":

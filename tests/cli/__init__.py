@@ -1,0 +1,1 @@
+"""`lastcall run`, judged from outside: real programs, real signals, a real terminal."""
