@@ -98,7 +98,8 @@ def main() -> None:
     print(table("session, opened and closed (CPU)", measure(peers(open_and_close), rounds=9)))
     print()
     with LoopbackServer() as server:
-        print(table("request, kept alive (CPU, with the server's)", measure(peers(lambda: request(str(server.url))))))
+        results = measure(peers(lambda: request(str(server.url))))
+    print(table("request, kept alive (CPU, with the server's)", results))
 
 
 if __name__ == "__main__":

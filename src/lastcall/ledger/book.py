@@ -77,7 +77,7 @@ class Book:
                 if loop is None:
                     entry.use = Use(connector)
             tally.alive += 1
-            if tally.alive > tally.peak:
+            if tally.alive > tally.peak:  # noqa: PLR1730 - max() costs a call
                 tally.peak = tally.alive
         key = id(connector)
         if key in self.entries:

@@ -126,20 +126,20 @@ def _judge(entry: Opening, now: float, *, ended: bool, idle_after: float | None)
         return Evidence.LOOP_CLOSED
     if ended:
         return Evidence.SCOPE_ENDED
-    if idle_after is not None and _idle_s(entry, now) >= idle_after:
+    if idle_after is not None and _is_idle(entry, now - idle_after):
         return Evidence.IDLE
     return None
 
 
-def _idle_s(entry: Opening, now: float) -> float:
-    """Return for how many seconds nothing was done with *entry*; 0 while something is in use."""
+def _is_idle(entry: Opening, since: float) -> bool:
+    """Tell whether nothing was done with *entry* after *since* (monotonic), and nothing is in use."""
     use = entry.use
     if use is None:
-        return now - entry.opened.mono
+        return entry.opened.mono <= since
     connector = use.connector()
     if connector is not None and connector._acquired:
-        return 0.0
-    return now - max(use.last, entry.opened.mono)
+        return False
+    return max(use.last, entry.opened.mono) <= since
 
 
 def _connections(entry: Opening) -> bool:
