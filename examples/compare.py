@@ -31,6 +31,9 @@ from lastcall.testing import Answer, OpenAIServer, Script
 HERE = Path(__file__).resolve().parent
 LEAKY, SHARED = "leaky_llm.py", "shared_llm.py"
 
+TRY = ("examples/leaky_llm.py", "--jsonl", "examples/small.jsonl", "--concurrent", "5")
+"""A command for the reader, from the project's directory."""
+
 THINKING = 0.2
 """Seconds the server takes for an answer, so that all who ask at once are seen at once."""
 
@@ -71,7 +74,7 @@ def main() -> int:
         total = count_requests(arguments.jsonl) * arguments.rounds
         raise_file_limit(total + SPARE_FILES)
         leaky, shared = (run_program(name, arguments, total, console) for name in (LEAKY, SHARED))
-    except ComparisonError as error:
+    except (ComparisonError, subprocess.TimeoutExpired) as error:
         print(f"compare.py: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -237,6 +240,7 @@ def show(console: Console, leaky: Outcome, shared: Outcome, title: str) -> None:
     for leak in leaky.leaks[:1]:
         show_leak(console, leak)
     show_change(console)
+    console.print(f"\nThe whole report: python -m lastcall run {' '.join(TRY)}", soft_wrap=True)
 
 
 def add_row(table: Table, name: str, left: int, right: int, *, alarm: bool) -> None:
