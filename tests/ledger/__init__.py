@@ -1,0 +1,1 @@
+"""The ledger: what it sees, and what it says."""

@@ -195,7 +195,7 @@ async def test_a_failed_constructor_opened_nothing() -> None:
     with pytest.raises(ValueError, match="sequence"):
         aiohttp.ClientSession(headers="abc")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="timeout"):
-        aiohttp.ClientSession(timeout=1)  # type: ignore[arg-type]
+        aiohttp.ClientSession(timeout=1)
     gc.collect()
 
     report = ledger.report()

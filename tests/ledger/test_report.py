@@ -13,8 +13,8 @@ import pytest
 
 from lastcall import ledger
 from lastcall.ledger import Evidence, Leak, Report, Site, merge_reports
-from lastcall.ledger.records import Churn, Distribution, ExhaustedPool, Frame, OpenResponse, ProcessInfo
 from lastcall.ledger.masking import mask
+from lastcall.ledger.records import Churn, Distribution, ExhaustedPool, Frame, OpenResponse, ProcessInfo
 from lastcall.ledger.report.text import render
 
 from .conftest import Program
@@ -47,6 +47,13 @@ FULL = Report(
     pools=(ExhaustedPool(SITE, "api.example.com", 100, 0, 9, 1, 4.5, 8, ((SITE, 100),)),),
     processes=(PROCESS,),
 )
+
+
+SLOWCLIENT = """
+import aiohttp
+def connect():
+    return aiohttp.ClientSession()
+"""
 
 
 def test_the_first_line_tells_everything() -> None:
@@ -230,7 +237,7 @@ def test_a_dependency_is_told_apart(program: Program) -> None:
         asyncio.run(main())
         """,
         **{
-            "lib__site-packages__slowclient_py": "import aiohttp\ndef connect():\n    return aiohttp.ClientSession()\n",
+            "lib__site-packages__slowclient_py": SLOWCLIENT,
             "lib__site-packages__slowclient-3.1.dist-info__METADATA": "Name: slowclient\nVersion: 3.1\n",
             "lib__site-packages__slowclient-3.1.dist-info__RECORD": "slowclient.py,,\n",
         },
@@ -268,6 +275,6 @@ def test_code_without_source_is_named_as_far_as_it_goes(program: Program) -> Non
 
 
 def test_importing_the_ledger_imports_no_rich() -> None:
-    """rich is for coloured reports only."""
+    """Only a coloured report needs rich."""
     code = "import sys, lastcall.ledger, lastcall.ledger.report.text; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == 0

@@ -84,7 +84,7 @@ async def test_a_mixin_with_a_constructor_of_its_own_still_gets_its_arguments(wa
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
 
-        class Client(aiohttp.ClientSession, Mixin):  # type: ignore[misc]
+        class Client(aiohttp.ClientSession, Mixin):
             pass
 
     async with Client(headers={}):
@@ -123,7 +123,7 @@ def test_a_forked_child_starts_with_an_empty_ledger(program: Program) -> None:
 
 @quiet
 async def test_exactly_the_unclosed_lines_are_silenced(caplog: pytest.LogCaptureFixture) -> None:
-    """aiohttp's two lines go, every other one of the logger stays, and undo brings them back."""
+    """The two lines of aiohttp go, every other one of the logger stays, and undo brings them back."""
     with ledger.silence_unclosed_messages():
         aiohttp.ClientSession()
         logging.getLogger("asyncio").error("Unclosed something else")
