@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 import pytest
@@ -151,9 +153,6 @@ def test_a_process_left_running_is_named_and_not_waited_for(bench: Bench) -> Non
     )
     done = bench.run("--report", "json:report.json", "daemon.py")
     report = bench.read_report()
-    import os
-    import signal
-
     os.kill(int(done.stdout), signal.SIGKILL)
     assert report["sessions"] == {"opened": 1, "closed": 0, "leaked": 0, "open": 1, "withdrawn": 0}
     assert report["processes"][0]["state"].startswith("still running")
@@ -206,9 +205,8 @@ def test_a_program_that_cannot_be_watched_is_said_so(bench: Bench) -> None:
 
 def test_a_watch_that_cannot_begin_does_no_harm(bench: Bench) -> None:
     """Something called aiohttp that is not aiohttp is left alone, with a note."""
-    bench.write("aiohttp/__init__.py", "")
-    bench.write("main.py", "import aiohttp; print('unharmed')")
-    # The command itself imports the real one.
-    done = bench.run("--", sys.executable, "main.py")
+    bench.write("fake/aiohttp/__init__.py", "")
+    bench.write("fake/main.py", "import aiohttp; print('unharmed')")
+    done = bench.run("fake/main.py")
     assert done.stdout == "unharmed\n"
     assert "1 process was not watched: Python 3" in done.stderr

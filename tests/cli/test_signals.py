@@ -155,7 +155,7 @@ UVICORN = """
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_uvicorn_shuts_down_and_is_reported(bench: Bench, number: signal.Signals) -> None:
-    """uvicorn ends in order, with the code of a plain run, though it re-raises the signal to die by it."""
+    """A server of uvicorn ends in order, with the code of a plain run, though it re-raises the signal to die by it."""
     bench.write("serve.py", UVICORN)
     codes = []
     for command in (

@@ -90,7 +90,7 @@ def test_aiohttps_own_messages_give_way_to_the_report(bench: Bench) -> None:
     assert "Unclosed client session" in bench.plain("leak.py").stderr
     watched = bench.run("leak.py").stderr
     assert "Unclosed" not in watched
-    assert "leak.py:6" in watched
+    assert "leak.py:7" in watched
 
 
 def test_inherited_descriptors_are_passed_on(bench: Bench) -> None:

@@ -20,7 +20,9 @@ from typing import NoReturn
 
 from ._program import CannotExecuteError, Program
 
-__all__ = ["Ended", "die_like", "run_program"]
+__all__ = ["Ended", "die_like", "ignore_interruptions", "run_program"]
+
+_INTERRUPTIONS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,13 @@ def run_program(
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return Ended(pid, code)
+
+
+def ignore_interruptions() -> None:
+    """From now on, be disturbed by nothing that ends a command: what is left takes a moment."""
+    for name in _INTERRUPTIONS:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def die_like(code: int) -> NoReturn:
@@ -179,7 +188,8 @@ if sys.platform != "win32":
     def _make_impatient(watched: set[signal.Signals]) -> None:
         # What still waits in the queue was meant for the program.
         _drain(watched)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for name in _INTERRUPTIONS:
+            number = getattr(signal, name)
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, signal.default_int_handler)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -19,7 +19,7 @@ from lastcall.ledger.spool import Options, Spool, merge_entries, wait_for_stragg
 from ._destinations import Destination, parse_destinations, write_reports
 from ._live import LiveReports
 from ._program import Form, Program, resolve_program, split_arguments
-from ._supervise import Ended, die_like, run_program
+from ._supervise import Ended, die_like, ignore_interruptions, run_program
 from ._terminal import ColorChoice, write_all
 
 __all__ = ["command"]
@@ -141,23 +141,31 @@ def _run(program: Program, settings: Settings) -> None:
         spool = Spool.create(Options(level=settings.level, idle_after=settings.after_s, period=period))
     except OSError as error:
         raise click.ClickException(f"no temporary directory can be made: {error.strerror}") from error
-    code = 0
+    code = 130
     try:
-        live = LiveReports(settings.after_s or 0.0, lambda text: write_all(sys.stderr, text))
         ended = run_program(
             program,
             _environment(spool),
             tick_s=None if settings.after_s is None else period,
-            on_tick=lambda: live.look(spool.entries()),
+            on_tick=_live_reports(spool, settings),
         )
         code = ended.code
-        code = _tell(program, settings, spool, ended)
+        report = merge_entries(
+            wait_for_stragglers(spool), main=ended.pid, code=ended.code, ended_at=time.time()
+        )
+        code = _exit_code(ended, report, settings)
+        _tell(report, _notes(program, spool), settings)
     except KeyboardInterrupt:
         pass  # nobody wants to read on
     finally:
-        with contextlib.suppress(KeyboardInterrupt):
-            spool.remove()
+        ignore_interruptions()
+        spool.remove()
     die_like(code)
+
+
+def _live_reports(spool: Spool, settings: Settings) -> Callable[[], None]:
+    live = LiveReports(settings.after_s or 0.0, lambda text: write_all(sys.stderr, text))
+    return lambda: live.look(spool.entries())
 
 
 def _environment(spool: Spool) -> dict[str, str]:
@@ -170,19 +178,19 @@ def _environment(spool: Spool) -> dict[str, str]:
     }
 
 
-def _tell(program: Program, settings: Settings, spool: Spool, ended: Ended) -> int:
-    """Write the reports and return the exit code."""
-    ended_at = time.time()
-    report = merge_entries(wait_for_stragglers(spool), main=ended.pid, code=ended.code, ended_at=ended_at)
-    notes = _notes(program, spool)
+def _exit_code(ended: Ended, report: Report, settings: Settings) -> int:
+    failed = settings.fail_on != "never" and report.fails(settings.fail_on)
+    return LEAKED if failed and ended.code == 0 else ended.code
+
+
+def _tell(report: Report, notes: list[str], settings: Settings) -> None:
+    """Write the notes and the reports."""
     for note in [*notes, *_fates(report)]:
         write_all(sys.stderr, f"lastcall: note: {note}\n")
     # "None leaked" would be a lie where nothing was watched.
     without_text = _is_clean(report) and (settings.quiet or bool(notes and not report.processes))
     destinations = [one for one in settings.destinations if not (without_text and one.is_for_people)]
     write_reports(report, destinations, settings.color)
-    failed = settings.fail_on != "never" and report.fails(settings.fail_on)
-    return LEAKED if failed and ended.code == 0 else ended.code
 
 
 def _is_clean(report: Report) -> bool:
