@@ -1,7 +1,8 @@
-"""The connector: looks at a connection before it is used again, retires old ones, names who holds the pool."""
+"""The connector looks at a connection before it is used again, retires old ones, names who holds the pool."""
 
 import asyncio
 import logging
+import select
 import ssl
 
 import aiohttp
@@ -19,15 +20,20 @@ async def fetch(session: aiohttp.ClientSession, url: str) -> int:
         return response.status
 
 
-async def failures_of(session: aiohttp.ClientSession, server: LoopbackServer, requests: int) -> int:
-    """Post after the server has closed the idle connection and before the loop can have noticed."""
+async def failures_of(session: aiohttp.ClientSession, url: str, requests: int) -> int:
+    """Post each time after the server has closed the idle connection and before the loop has noticed."""
     failed = 0
     for _ in range(requests):
         try:
-            await fetch(session, server.url)
+            await fetch(session, url)
         except aiohttp.ClientConnectionError:
             failed += 1
-        server.wait_until_no_connections()  # blocks the loop: nobody reads the FIN
+        assert session.connector is not None
+        for pooled in session.connector._conns.values():
+            for handler, _since in pooled:
+                assert handler.transport is not None
+                number = handler.transport.get_extra_info("socket").fileno()
+                assert select.select([number], [], [], 5)[0]  # blocks the loop until the end has arrived
     return failed
 
 
@@ -35,9 +41,9 @@ async def test_a_connection_closed_silently_is_not_used_again() -> None:
     """Where a plain session loses POSTs to stale connections, a shared one loses none."""
     with LoopbackServer(keepalive=0.002) as server:
         async with SessionManager() as sessions:
-            assert await failures_of(await sessions.get(), server, 100) == 0
+            assert await failures_of(await sessions.get(), server.url, 100) == 0
         async with aiohttp.ClientSession() as plain:
-            assert await failures_of(plain, server, 10) > 0
+            assert await failures_of(plain, server.url, 10) > 0
 
 
 async def test_over_tls_too() -> None:
@@ -50,7 +56,7 @@ async def test_over_tls_too() -> None:
     sessions = SessionManager(SessionProfile(ssl=trust))
     with LoopbackServer(ssl=context, keepalive=0.002) as stale, LoopbackServer(ssl=context) as healthy:
         session = await sessions.get()
-        assert await failures_of(session, stale, 10) == 0
+        assert await failures_of(session, stale.url, 10) == 0
         for _ in range(10):
             assert await fetch(session, healthy.url) == 200
         await sessions.close()
@@ -114,7 +120,15 @@ async def test_an_exhausted_pool_is_reported(
                 await asyncio.sleep(0.06)
         (record,) = caplog.records
         message = record.getMessage()
-        for part in ("'api'", "127.0.0.1", "limit_per_host=2", "3 calls wait", "2 x GET", "/stall at ", "holder 0"):
+        for part in (
+            "'api'",
+            "127.0.0.1",
+            "limit_per_host=2",
+            "3 calls wait",
+            "2 x GET",
+            "/stall at ",
+            "holder 0",
+        ):
             assert part in message
         assert "test_connector.py:" in message
         assert "secret" not in message

@@ -14,7 +14,9 @@ from lastcall.sessions import SessionManager, SessionProfile
 
 def test_an_unknown_option_suggests_the_nearest() -> None:
     """A slip of the keyboard is answered by the option that was meant."""
-    with pytest.raises(ProfileError, match=r"unknown option 'limit_per_hosts'.*Did you mean 'limit_per_host'"):
+    with pytest.raises(
+        ProfileError, match=r"unknown option 'limit_per_hosts'.*Did you mean 'limit_per_host'"
+    ):
         SessionProfile("github", limit_per_hosts=3)
 
 
@@ -73,7 +75,11 @@ async def test_every_option_of_aiohttp_reaches_it() -> None:
         session = await sessions.get("x")
         assert session.raise_for_status is True
         assert session.timeout == aiohttp.ClientTimeout(total=3)
-        assert (session.shared.limit, session.shared.force_close, session.shared.use_dns_cache) == (7, True, False)
+        assert (session.shared.limit, session.shared.force_close, session.shared.use_dns_cache) == (
+            7,
+            True,
+            False,
+        )
 
 
 async def test_the_defaults_are_those_documented() -> None:

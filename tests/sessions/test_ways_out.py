@@ -1,4 +1,4 @@
-"""Every way out of a program, judged from the server's side: no connection is left before the process dies."""
+"""Every way out of a program, judged from the server's side: no connection is left when the process dies."""
 
 import asyncio
 import os
@@ -104,21 +104,25 @@ async def test_the_judge_sees_a_connection_that_nobody_closes(judge: Judge) -> N
     assert "open: 1" in ended.out, ended
 
 
-@pytest.mark.parametrize("runner", RUNNERS)
+ENDS = {
+    "returns": 0,
+    "raises": 1,
+    "cancels_itself": 1,
+    "cleans_up_with_a_request": 0,
+    "returns_with_a_response_open": 0,
+    "leaves_a_manager_open": 0,
+    "exits": 3,
+    "exits_in_a_task": 3,
+    "stops_the_loop": 1,
+    "runs_in_threads": 0,
+}
+"""Ways to end without a signal, with the exit code of the program."""
+
+
 @pytest.mark.parametrize(
-    ("way", "code"),
-    [
-        ("returns", 0),
-        ("returns_with_a_response_open", 0),
-        ("leaves_a_manager_open", 0),
-        ("raises", 1),
-        ("exits", 3),
-        ("exits_in_a_task", 3),
-        ("cancels_itself", 1),
-        ("stops_the_loop", 1),
-        ("cleans_up_with_a_request", 0),
-        ("runs_in_threads", 0),
-    ],
+    ("way", "code", "runner"),
+    [(way, code, runner) for way, code in ENDS.items() for runner in LOOPS]
+    + [(way, ENDS[way], "anyio") for way in list(ENDS)[:4]],
 )
 async def test_sessions_are_closed_when_the_program_ends_by_itself(
     judge: Judge, way: str, code: int, runner: str
@@ -194,7 +198,7 @@ async def test_sessions_are_closed_under_nest_asyncio(judge: Judge) -> None:
 
 @pytest.mark.parametrize("runner", LOOPS)
 async def test_a_forked_child_does_not_harm_its_parent(judge: Judge, runner: str) -> None:
-    """A child that closes, drops and collects the inherited session leaves the parent's connection as it was."""
+    """A child closes, drops and collects the inherited session: the parent's connection is as it was."""
     ended = await end(judge, "forks", runner)
     assert "the parent is well" in ended.out, ended.err
     assert_closed(judge, ended)
@@ -221,7 +225,7 @@ async def test_sessions_of_a_forked_process_are_closed_and_the_parents_are_not(j
 @pytest.mark.parametrize("runner", LOOPS)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_sessions_are_closed_under_uvicorn(judge: Judge, runner: str, number: signal.Signals) -> None:
-    """uvicorn on SIGINT, and on SIGTERM, by which it dies inside the loop; no handler has to be asked for."""
+    """On SIGINT, and on SIGTERM, by which uvicorn dies inside the loop; no handler has to be asked for."""
     environment = {"SIGTERM": "1"} if number is signal.SIGTERM else {}
     ended = await end(judge, "serves_with_uvicorn", runner, [("ready", number)], **environment)
     assert_closed(judge, ended)

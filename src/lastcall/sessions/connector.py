@@ -222,8 +222,7 @@ class SharedConnector(TCPConnector):
             if abort:
                 wire.abort()
             else:
-                handler.close()
-                wire.close()  # the handler has let go of it if its closing had begun before
+                handler.close()  # once at most: closed twice, asyncio's TLS transport cannot be aborted
         return len(wires)
 
     async def gone(self, limit: float) -> bool:

@@ -1,6 +1,7 @@
 """One connection of a shared connector: knows its age, and looks at its socket before it is used again."""
 
 import asyncio
+import contextlib
 import math
 import random
 import select
@@ -72,7 +73,10 @@ class PooledHandler(ResponseHandler):
         # aiohttp's own `transport` is None as soon as closing begins. Inside a proxy's tunnel the TLS layer
         # becomes the transport's protocol, and this handler never hears of it again.
         wire = self._wire
-        return wire if wire is not None and wire.get_protocol() is self else None
+        with contextlib.suppress(AttributeError):  # from asyncio's TLS transport, once it was closed twice
+            if wire is not None and wire.get_protocol() is not self:
+                return None
+        return wire
 
     def is_spent(self, now: float) -> bool:
         """

@@ -333,7 +333,7 @@ def forks() -> None:
             del session
             gc.collect()
             os._exit(0)
-        os.waitpid(child, 0)
+        os.waitpid(child, 0)  # noqa: ASYNC222 - the loop has nothing else to do
         async with asyncio.timeout(5):
             for _ in range(3):
                 await use()
@@ -360,7 +360,8 @@ def starts_a_child(method: str) -> None:
     loop = new_loop()
     if method == "fork":
         loop.run_until_complete(use())
-    child = multiprocessing.get_context(method).Process(target=use_in_a_child)
+    multiprocessing.set_start_method(method)
+    child = multiprocessing.Process(target=use_in_a_child)
     child.start()
     child.join(30)
     print("child:", child.exitcode, flush=True)
