@@ -155,7 +155,7 @@ UVICORN = """
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_uvicorn_shuts_down_and_is_reported(bench: Bench, number: signal.Signals) -> None:
-    """A server of uvicorn ends in order, with the code of a plain run, though it re-raises the signal to die by it."""
+    """The server ends in order with the code of a plain run, though it dies by the signal it raises again."""
     bench.write("serve.py", UVICORN)
     codes = []
     for command in (

@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
@@ -33,6 +34,8 @@ class Ended:
     """The number it had."""
     code: int
     """Its exit code; -N if it died by signal N."""
+    at: float
+    """When: wall clock, seconds since the epoch."""
 
 
 def run_program(
@@ -67,10 +70,11 @@ def run_program(
     try:
         pid = _spawn(program, environment, before)
         code = _wait(pid, watched, tick_s, on_tick)
+        at = time.time()
         _make_impatient(watched)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return Ended(pid, code)
+    return Ended(pid, code, at)
 
 
 def ignore_interruptions() -> None:
@@ -204,7 +208,7 @@ def _run_and_wait(
         raise CannotExecuteError(f"cannot start {program.argv[0]!r}: {error.strerror}") from error
     while True:
         try:
-            return Ended(process.pid, process.wait(tick_s))
+            return Ended(process.pid, process.wait(tick_s), time.time())
         except subprocess.TimeoutExpired:
             on_tick()
         except KeyboardInterrupt:

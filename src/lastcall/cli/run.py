@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -150,9 +149,8 @@ def _run(program: Program, settings: Settings) -> None:
             on_tick=_live_reports(spool, settings),
         )
         code = ended.code
-        report = merge_entries(
-            wait_for_stragglers(spool), main=ended.pid, code=ended.code, ended_at=time.time()
-        )
+        entries = wait_for_stragglers(spool)
+        report = merge_entries(entries, main=ended.pid, code=ended.code, ended_at=ended.at)
         code = _exit_code(ended, report, settings)
         _tell(report, _notes(program, spool), settings)
     except KeyboardInterrupt:

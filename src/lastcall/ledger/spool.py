@@ -141,14 +141,24 @@ def _read(path: Path) -> Entry | None:
 
 
 def wait_for_stragglers(spool: Spool, limit: float = STRAGGLERS_LIMIT) -> list[Entry]:
-    """Return the entries of *spool* when no process is left, or when *limit* seconds are over."""
+    """
+    Return the entries of *spool* when no process is left that writes to it.
+
+    Args:
+        spool: The spool of a program whose first process has ended.
+
+        limit: Seconds (monotonic) after which to wait no longer. Ctrl-C shortens it to nothing.
+    """
     deadline = time.monotonic() + limit
     while True:
         entries = spool.entries()
         left = any(not entry.ended and _is_alive(entry.process.pid) for entry in entries)
         if not left or time.monotonic() >= deadline:
             return entries
-        time.sleep(0.02)
+        try:
+            time.sleep(0.02)
+        except KeyboardInterrupt:
+            deadline = 0.0
 
 
 def merge_entries(entries: Iterable[Entry], *, main: int, code: int, ended_at: float) -> Report:

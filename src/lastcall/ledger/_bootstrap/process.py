@@ -19,6 +19,8 @@ from .signals import write_before_dying
 
 __all__ = ["begin"]
 
+_PATIENCE = 5
+
 
 def begin(directory: str) -> Callable[[], None]:
     """
@@ -39,7 +41,7 @@ def begin(directory: str) -> Callable[[], None]:
     silence_unclosed_messages()
     process.stand_at_every_exit()
     process.record_from_first_session()
-    return process.write_last
+    return process.end
 
 
 class _Process:
@@ -75,6 +77,13 @@ class _Process:
         """Write what is known at the end."""
         self._recorder.stop()
         self._spool.write(self._name, Entry(ended=True, report=snapshot(ended=True)))
+
+    def end(self) -> None:
+        """Write the last report even under a second and third Ctrl-C: the process is at its end."""
+        for _ in range(_PATIENCE):
+            with contextlib.suppress(KeyboardInterrupt):
+                self.write_last()
+                return
 
     def record_from_first_session(self) -> None:
         """Keep the spool up to date while the process lives, from when there is something to tell."""

@@ -14,6 +14,7 @@ import _thread
 import functools
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -35,7 +36,8 @@ def write_before_dying(write: Callable[[], None]) -> None:
         write: Called in a thread, for at most two seconds: the main thread was interrupted anywhere,
             perhaps while it held a lock that *write* needs.
     """
-    if threading.current_thread() is not threading.main_thread():
+    # On Windows nothing sends signals to be ended by.
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         return
     numbers = {getattr(signal, name) for name in _NAMES if hasattr(signal, name)}
     disguise = _Disguise(write)
