@@ -8,6 +8,7 @@ import ssl
 import aiohttp
 import pytest
 import trustme
+from aiohttp import web
 
 from lastcall.sessions import SessionManager, SessionProfile, connector
 from lastcall.testing import LoopbackServer
@@ -18,6 +19,22 @@ async def fetch(session: aiohttp.ClientSession, url: str) -> int:
     async with session.post(url) as response:
         await response.read()
         return response.status
+
+
+def closes_silently() -> web.Application:
+    """Answer as if the connection were kept alive, and close it a moment later."""
+
+    async def answer(request: web.Request) -> web.Response:
+        response = web.Response(text="kept alive, it seems")
+        await response.prepare(request)
+        await response.write_eof()
+        assert request.transport is not None
+        asyncio.get_running_loop().call_later(0.002, request.transport.close)
+        return response
+
+    app = web.Application()
+    app.router.add_post("/", answer)
+    return app
 
 
 async def failures_of(session: aiohttp.ClientSession, url: str, requests: int) -> int:
@@ -39,7 +56,7 @@ async def failures_of(session: aiohttp.ClientSession, url: str, requests: int) -
 
 async def test_a_connection_closed_silently_is_not_used_again() -> None:
     """Where a plain session loses POSTs to stale connections, a shared one loses none."""
-    with LoopbackServer(keepalive=0.002) as server:
+    with LoopbackServer(closes_silently) as server:
         async with SessionManager() as sessions:
             assert await failures_of(await sessions.get(), server.url, 100) == 0
         async with aiohttp.ClientSession() as plain:
@@ -54,7 +71,7 @@ async def test_over_tls_too() -> None:
     trust = ssl.create_default_context()
     authority.configure_trust(trust)
     sessions = SessionManager(SessionProfile(ssl=trust))
-    with LoopbackServer(ssl=context, keepalive=0.002) as stale, LoopbackServer(ssl=context) as healthy:
+    with LoopbackServer(closes_silently, ssl=context) as stale, LoopbackServer(ssl=context) as healthy:
         session = await sessions.get()
         assert await failures_of(session, stale.url, 10) == 0
         for _ in range(10):

@@ -92,17 +92,18 @@ class SharedConnector(TCPConnector):
         """Get a connection as aiohttp does, and note who holds it."""
         if self._is_cut:
             raise self._closed_error()
-        call = Call(req.method, req.url, asyncio.current_task(), time.monotonic())
+        # With the loop given, current_task need not ask the system which process this is.
+        call = Call(req.method, req.url, asyncio.current_task(self._loop), time.monotonic())
         self._calls[req] = call
         try:
             connection = await super().connect(req, traces, timeout)
-        except ClientConnectionError as error:
-            if self._is_cut and not isinstance(error, SessionClosedError):
+        except BaseException as error:
+            del self._calls[req]
+            self._changed.set()
+            if self._is_cut and isinstance(error, ClientConnectionError):
                 raise self._closed_error() from error
             raise
-        finally:
-            self._calls.pop(req, None)
-            self._changed.set()
+        del self._calls[req]
         if self._is_cut:
             connection.close()
             raise self._closed_error()
