@@ -79,10 +79,10 @@ class Book:
             tally.alive += 1
             if tally.alive > tally.peak:  # noqa: PLR1730 - max() costs a call
                 tally.peak = tally.alive
-        key = id(connector)
-        if key in self.entries:
-            self._connector_lost(key)
-        self.entries[key] = entry
+            key = id(connector)
+            if key in self.entries:
+                self._connector_lost(key)
+            self.entries[key] = entry
 
     def open_connector(self, frame: FrameType | None, connector: BaseConnector) -> Opening:
         """Write down a connector that was opened without a session."""
@@ -90,7 +90,7 @@ class Book:
         with self.lock:
             tally = self._tally(stack_at(frame), "connector")
             entry = self._enter(Opening(tally, place, task, current_label.get(), tick()))
-        self.entries[id(connector)] = entry
+            self.entries[id(connector)] = entry
         return entry
 
     def open_guest(
@@ -128,7 +128,7 @@ class Book:
         with self.lock:
             self.expecting.discard(guest.key)
             del self.guests[guest.key]
-        self.entries[id(connector)] = guest
+            self.entries[id(connector)] = guest
         return True
 
     def _whence(self) -> tuple[AbstractEventLoop | None, str | None, Place]:
@@ -188,6 +188,15 @@ class Book:
         if guest.host is None:
             self._find_host(guest, connector)
         return guest.use
+
+    def count_connection(
+        self, connector: BaseConnector, session: ClientSession | None, seconds: float
+    ) -> None:
+        """Count a connection that *connector* opened in so many *seconds*, for *session*."""
+        for entry in (self.entries.get(id(connector)), self.guests.get(id(session))):
+            if entry is not None and entry.use is not None:
+                entry.use.connections += 1
+                entry.use.connect_s += seconds
 
     def _find_host(self, guest: Guest, connector: BaseConnector) -> None:
         with self.lock:
@@ -285,6 +294,10 @@ class Book:
     def sweep(self) -> None:
         """Ask the guests that live whether they are closed: nothing tells us when they close."""
         with self.lock:
+            for emptied in (self.entries, self.live):
+                if not emptied:
+                    # A dict keeps the room it once needed until it is cleared.
+                    emptied.clear()
             for guest in list(self.guests.values()):
                 session = guest.session() if guest.session is not None else None
                 if guest.session is not None and session is None:

@@ -190,13 +190,11 @@ def _note(use: Any, connector: BaseConnector, req: Any) -> None:
 
 
 def _create_connection(original: Callable[..., Any]) -> Callable[..., Any]:
-    async def _create_connection(self: BaseConnector, *args: Any, **kwargs: Any) -> Any:
+    async def _create_connection(self: BaseConnector, req: Any, *args: Any, **kwargs: Any) -> Any:
         began = monotonic()
-        protocol = await original(self, *args, **kwargs)
-        entry = _book.entries.get(id(self)) if _book is not None else None
-        if entry is not None and entry.use is not None:
-            entry.use.connections += 1
-            entry.use.connect_s += monotonic() - began
+        protocol = await original(self, req, *args, **kwargs)
+        if _book is not None:
+            _book.count_connection(self, getattr(req, "_session", None), monotonic() - began)
         return protocol
 
     return _create_connection

@@ -114,7 +114,7 @@ class Frame:
     line: int
     """Counted from 1; 0 if unknown."""
     function: str
-    """Qualified name, such as `Client.fetch`; `<module>` at module level."""
+    """Qualified name, such as `Client.fetch` or `outer.inner`; `<module>` at module level."""
     distribution: Distribution | None = None
     """What was installed it came with; None for the reader's own code and the standard library."""
 

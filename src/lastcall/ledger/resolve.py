@@ -105,7 +105,8 @@ def _cut(walked: list[tuple[CodeType, int]]) -> list[tuple[CodeType, int]]:
 
 def _frame(code: CodeType, offset: int) -> Frame:
     origin = _origin(code.co_filename)
-    return Frame(origin.shown, line_of(code, offset), code.co_qualname, origin.distribution)
+    function = code.co_qualname.replace("<locals>.", "")
+    return Frame(origin.shown, line_of(code, offset), function, origin.distribution)
 
 
 def _site(code: CodeType, frame: Frame) -> Site:
