@@ -13,7 +13,15 @@ from typing import Literal
 
 import click
 
-__all__ = ["CannotExecuteError", "CannotRunError", "Form", "Program", "resolve_program", "split_arguments"]
+__all__ = [
+    "CannotExecuteError",
+    "CannotRunError",
+    "Ended",
+    "Form",
+    "Program",
+    "resolve_program",
+    "split_arguments",
+]
 
 Form = Literal["script", "module", "command"]
 """How the program was named: `app.py`, `-m app`, or `-- command`."""
@@ -50,6 +58,18 @@ class Program:
     """What it gets as its arguments, its own name first."""
     blind_option: str | None = None
     """The option (-I, -E or -S) with which Python will not load the watch; None in most cases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended."""
+
+    pid: int
+    """The number it had."""
+    code: int
+    """Its exit code; -N if it died by signal N."""
+    at: float
+    """When: wall clock, seconds since the epoch."""
 
 
 def split_arguments(

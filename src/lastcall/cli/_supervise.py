@@ -1,11 +1,4 @@
-"""
-Start a program, stay out of its way, and end as it did.
-
-The program is a plain child in our own process group, with our streams, so it meets its terminal as it
-would without us. What the terminal sends (Ctrl-C, Ctrl-Z, hanging up) reaches the whole group, so the
-program has it already; what another process sends reached only us, and is passed on. One case cannot be
-told apart: a signal another process sends to the *group* reaches the program twice.
-"""
+"""Start a program, stay out of its way, and end as it did."""
 
 from __future__ import annotations
 
@@ -16,26 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NoReturn
 
-from ._program import CannotExecuteError, Program
+from ._program import CannotExecuteError, Ended, Program
 
-__all__ = ["Ended", "die_like", "ignore_interruptions", "run_program"]
+__all__ = ["die_like", "ignore_interruptions", "run_program"]
 
 _INTERRUPTIONS = ("SIGINT", "SIGTERM", "SIGHUP")
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a program ended."""
-
-    pid: int
-    """The number it had."""
-    code: int
-    """Its exit code; -N if it died by signal N."""
-    at: float
-    """When: wall clock, seconds since the epoch."""
 
 
 def run_program(
@@ -60,21 +40,11 @@ def run_program(
         CannotExecuteError: If the system refuses to start it.
     """
     if sys.platform == "win32":
-        return _run_and_wait(program, environment, tick_s, on_tick)
-    watched = signal.valid_signals()
-    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
-        # Whoever ignores SIGCHLD never learns how a child ended.
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    # Blocked before the start: from its first moment on, no signal meant for the program is lost.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    try:
-        pid = _spawn(program, environment, before)
-        code = _wait(pid, watched, tick_s, on_tick)
-        at = time.time()
-        _make_impatient(watched)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return Ended(pid, code, at)
+        return _run_in_console(program, environment, tick_s, on_tick)
+    else:  # noqa: RET505 (so that type checkers see which of the two a platform has)
+        from ._posix import run_in_group  # noqa: PLC0415
+
+        return run_in_group(program, environment, tick_s, on_tick)
 
 
 def ignore_interruptions() -> None:
@@ -104,104 +74,10 @@ def die_like(code: int) -> NoReturn:
     sys.exit(128 - code)
 
 
-if sys.platform != "win32":
-    _FROM_THE_KEYBOARD = {signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP}
-
-    @dataclass(frozen=True, slots=True)
-    class _Signal:
-        number: int
-        """Which."""
-        sender: int | None
-        """The process that sent it to us; None if the system did, so that the group has it."""
-
-    def _spawn(program: Program, environment: Mapping[str, str], mask: set[signal.Signals | int]) -> int:
-        # Unlike subprocess, this passes on descriptors we inherited (a make jobserver, a systemd socket).
-        try:
-            return os.posix_spawn(
-                program.file,
-                program.argv,
-                environment,
-                setsigmask=mask,
-                # Python ignores them in itself, and would have a child inherit that.
-                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
-            )
-        except OSError as error:
-            raise CannotExecuteError(f"cannot start {program.argv[0]!r}: {error.strerror}") from error
-
-    def _wait(
-        pid: int, watched: set[signal.Signals], tick_s: float | None, on_tick: Callable[[], None]
-    ) -> int:
-        while True:
-            arrived = _receive(watched, tick_s)
-            if arrived is None:
-                on_tick()
-            elif arrived.number == signal.SIGCHLD:
-                code = _follow(pid)
-                if code is not None:
-                    return code
-            elif arrived.sender not in (None, pid):
-                # (What the program itself sent to its group, or to its parent, was not meant for it.)
-                os.kill(pid, arrived.number)
-
-    def _follow(pid: int) -> int | None:
-        """Return the program's exit code if it has ended; if it has stopped, stop as well."""
-        while True:
-            changed, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED)
-            if changed == 0:
-                return None
-            if not os.WIFSTOPPED(status):
-                return os.waitstatus_to_exitcode(status)
-            _stop(os.WSTOPSIG(status))
-
-    def _stop(number: int) -> None:
-        # The shell watches us, not the program. Its `fg` then sends SIGCONT, which is passed on as
-        # any signal from a process is.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
-        os.kill(os.getpid(), number)
-        signal.pthread_sigmask(signal.SIG_BLOCK, {number})
-
-    if sys.platform == "linux":
-
-        def _receive(watched: set[signal.Signals], limit_s: float | None) -> _Signal | None:
-            info = signal.sigwaitinfo(watched) if limit_s is None else signal.sigtimedwait(watched, limit_s)
-            if info is None:
-                return None
-            # Positive codes are the kernel's; the pid would not do, it is 0 across pid namespaces.
-            return _Signal(info.si_signo, info.si_pid if info.si_code <= 0 else None)
-
-        def _drain(watched: set[signal.Signals]) -> None:
-            while signal.sigtimedwait(watched, 0) is not None:
-                pass
-
-    else:
-
-        def _receive(watched: set[signal.Signals], limit_s: float | None) -> _Signal | None:
-            # macOS tells neither who sent a signal nor has it a wait with a limit.
-            if limit_s is not None:
-                signal.setitimer(signal.ITIMER_REAL, limit_s)
-            number = signal.sigwait(watched)
-            if limit_s is not None and number == signal.SIGALRM:
-                return None
-            return _Signal(number, None if number in _FROM_THE_KEYBOARD else 0)
-
-        def _drain(watched: set[signal.Signals]) -> None:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            while waiting := signal.sigpending() & watched:
-                signal.sigwait(waiting)
-
-    def _make_impatient(watched: set[signal.Signals]) -> None:
-        # What still waits in the queue was meant for the program.
-        _drain(watched)
-        for name in _INTERRUPTIONS:
-            number = getattr(signal, name)
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, signal.default_int_handler)
-
-
-def _run_and_wait(
+def _run_in_console(
     program: Program, environment: Mapping[str, str], tick_s: float | None, on_tick: Callable[[], None]
 ) -> Ended:
-    """Run *program* where there are no signals to pass on (Windows)."""
+    """Run *program* on Windows, which has no signals to pass on."""
     try:
         process = subprocess.Popen(program.argv, executable=program.file, env=dict(environment))  # noqa: S603
     except OSError as error:

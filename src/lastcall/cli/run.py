@@ -17,8 +17,8 @@ from lastcall.ledger.spool import Options, Spool, merge_entries, wait_for_stragg
 
 from ._destinations import Destination, parse_destinations, write_reports
 from ._live import LiveReports
-from ._program import Form, Program, resolve_program, split_arguments
-from ._supervise import Ended, die_like, ignore_interruptions, run_program
+from ._program import Ended, Form, Program, resolve_program, split_arguments
+from ._supervise import die_like, ignore_interruptions, run_program
 from ._terminal import ColorChoice, write_all
 
 __all__ = ["command"]
