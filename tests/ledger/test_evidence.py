@@ -190,6 +190,29 @@ async def test_sessions_on_one_connector_are_closed_together() -> None:
     assert ledger.report().closed == 2
 
 
+async def test_a_session_on_the_connector_of_another_hides_neither() -> None:
+    """A plain session whose connector is borrowed stays counted, and both leak when the loop ends."""
+    one = aiohttp.ClientSession()
+    other = aiohttp.ClientSession(connector=one.connector)
+    assert ledger.count_unclosed_sessions() == 2
+    assert sum(leak.count for leak in ledger.snapshot(ended=True).leaks) == 2
+    await other.close()
+    assert ledger.count_unclosed_sessions() == 0
+
+
+async def test_a_detached_session_gives_its_connector_back(url: str) -> None:
+    """A connector of the user's own, left by a session that was detached, leaks by itself."""
+    connector = aiohttp.TCPConnector()
+    session = aiohttp.ClientSession(connector=connector)
+    async with session.get(url) as response:
+        await response.read()
+    session.detach()
+
+    (leak,) = ledger.snapshot(ended=True).leaks
+    assert (leak.kind, leak.site.source) == ("connector", "connector = aiohttp.TCPConnector()")
+    await connector.close()
+
+
 async def test_a_failed_constructor_opened_nothing() -> None:
     """A session whose constructor raises half way is neither opened nor leaked."""
     with pytest.raises(ValueError, match="sequence"):

@@ -41,7 +41,6 @@ class Book:
         # that is really open. An attribute of it would be its 31st, and the first that makes CPython give
         # each connector a dict of its own: a microsecond and a kilobyte. (aiohttp 3.14, CPython 3.11.)
         self.entries: dict[int, Opening] = {}
-        self.live: dict[Opening, None] = {}
         self.guests: dict[int, Guest] = {}
         # Keys of guests whose constructor may still open a connector of its own.
         self.expecting: set[int] = set()
@@ -68,12 +67,9 @@ class Book:
                 and entry.label is label
                 and entry.use is None
             ):
-                if not entry.left:
-                    self.live[entry] = None
                 entry.left += 1
             else:
                 entry = tally.latest = Opening(tally, place, task, label, now)
-                self.live[entry] = None
                 if loop is None:
                     entry.use = Use(connector)
             tally.alive += 1
@@ -89,8 +85,8 @@ class Book:
         _, task, place = self._whence()
         with self.lock:
             tally = self._tally(stack_at(frame), "connector")
-            entry = self._enter(Opening(tally, place, task, current_label.get(), tick()))
-            self.entries[id(connector)] = entry
+            entry = self.entries[id(connector)] = Opening(tally, place, task, current_label.get(), tick())
+            tally.count_opened()
         return entry
 
     def open_guest(
@@ -101,7 +97,7 @@ class Book:
         _, task, place = self._whence()
         host: Opening | None = None
         if connector is not None:
-            host = self.entries.get(id(connector)) or self.open_connector(frame, connector)
+            host = self._entry_of(connector) or self.open_connector(frame, connector)
         with self.lock:
             tally = self._tally(stack, "session")
             guest = Guest(tally, place, task, current_label.get(), tick())
@@ -112,7 +108,7 @@ class Book:
             if before is not None:
                 # An id is used again only after its session was collected, and nobody told us.
                 self._bury(before)
-            self._enter(guest)
+            tally.count_opened()
             self.guests[guest.key] = guest
             if host is None:
                 self.expecting.add(guest.key)
@@ -149,11 +145,6 @@ class Book:
         tallies = self.tallies if kind == "session" else self.connector_tallies
         return tallies.setdefault(stack, Tally(stack, kind))
 
-    def _enter(self, entry: Opening) -> Opening:
-        self.live[entry] = None
-        entry.tally.count_opened()
-        return entry
-
     # -- used
 
     def use(self, connector: BaseConnector, entry: Opening) -> Use:
@@ -161,7 +152,6 @@ class Book:
         with self.lock:
             if entry.left > 1:
                 entry = entry.apart()
-                self.live[entry] = None
                 self.entries[id(connector)] = entry
             if entry.use is None:
                 entry.use = Use(connector)
@@ -170,13 +160,24 @@ class Book:
     def pool_of(self, session: ClientSession) -> Opening | None:
         """Return the entry of the connector *session* stands on, made its own; None if unknown."""
         connector = session._connector
-        entry: Opening | None = self.entries.get(id(connector)) if connector is not None else None
-        if connector is None or entry is None:
-            return None
-        if entry.use is None:
+        return self._entry_of(connector) if connector is not None else None
+
+    def _entry_of(self, connector: BaseConnector) -> Opening | None:
+        """Return the entry of *connector*, made its own; None if it was opened before the watch."""
+        entry = self.entries.get(id(connector))
+        if entry is not None and entry.use is None:
             self.use(connector, entry)
             entry = self.entries[id(connector)]
         return entry
+
+    def open_entries(self) -> list[Opening]:
+        """Return every entry with something open, each once; claimed connectors are left out."""
+        self.sweep()
+        with self.lock:
+            entries = dict.fromkeys([*self.entries.values(), *self.guests.values()])
+        return [
+            entry for entry in entries if entry.left and not (entry.claimed and entry.kind == "connector")
+        ]
 
     def guest_use(self, session: ClientSession | None, connector: BaseConnector) -> Use | None:
         """Return what is noted of the use of *session*, if it is a guest on *connector*."""
@@ -201,7 +202,7 @@ class Book:
     def _find_host(self, guest: Guest, connector: BaseConnector) -> None:
         with self.lock:
             self.expecting.discard(guest.key)
-            guest.host = self.entries.get(id(connector))
+            guest.host = self._entry_of(connector)
             if guest.host is not None and guest.owner:
                 guest.host.claimed += 1
 
@@ -245,7 +246,7 @@ class Book:
                     built = _was_built(session)
                     if entry.is_ghost and built:
                         entry.left = 1
-                        self._enter(entry)
+                        entry.tally.count_opened()
                     if built:
                         self._leak(entry, _died(entry))
                     elif not entry.is_ghost:
@@ -258,6 +259,8 @@ class Book:
             if guest is not None:
                 self._leave(guest)
                 self._close(guest)
+                if guest.host is not None and guest.owner:
+                    guest.host.claimed -= 1
                 return
             entry = self.entries.get(id(connector))
             if entry is None or entry.kind == "connector":
@@ -265,7 +268,7 @@ class Book:
             tally = self._tally(entry.tally.stack, "connector")
             heir = Opening(tally, entry.place, entry.task, entry.label, entry.opened)
             heir.use = entry.use
-            self._enter(heir)
+            tally.count_opened()
             self.entries[id(connector)] = heir
             self._close(entry)
 
@@ -294,10 +297,9 @@ class Book:
     def sweep(self) -> None:
         """Ask the guests that live whether they are closed: nothing tells us when they close."""
         with self.lock:
-            for emptied in (self.entries, self.live):
-                if not emptied:
-                    # A dict keeps the room it once needed until it is cleared.
-                    emptied.clear()
+            if not self.entries:
+                # A dict keeps the room it once needed until it is cleared.
+                self.entries.clear()
             for guest in list(self.guests.values()):
                 session = guest.session() if guest.session is not None else None
                 if guest.session is not None and session is None:
@@ -352,8 +354,6 @@ class Book:
     def _forget(self, entry: Opening) -> None:
         entry.left -= 1
         entry.closed = True
-        if entry.left <= 0:
-            self.live.pop(entry, None)
 
 
 def _died(entry: Opening) -> Evidence:

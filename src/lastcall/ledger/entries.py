@@ -90,13 +90,12 @@ class Opening:
     """
 
     __slots__ = (
-        "claimed", "closed", "kind", "label", "late", "left", "opened", "place", "suspected", "tally",
-        "task", "use",
+        "claimed", "closed", "label", "late", "left", "opened", "place", "suspected", "tally", "task",
+        "use",
     )  # fmt: skip
 
     def __init__(self, tally: Tally, place: Place, task: str | None, label: str | None, opened: Tick) -> None:
         self.tally = tally
-        self.kind: Kind = tally.kind
         self.place = place
         self.task = task
         self.label = label
@@ -108,6 +107,11 @@ class Opening:
         self.claimed = 0
         self.closed = False
         self.late = False
+
+    @property
+    def kind(self) -> Kind:
+        """Whether a session is open, or a connector without one."""
+        return self.tally.kind
 
     def apart(self) -> Opening:
         """Take one of the alike out of this entry, into an entry of its own."""

@@ -73,14 +73,7 @@ def count_open(book: Book) -> int:
 
 
 def _open_entries(book: Book) -> list[Opening]:
-    book.sweep()
-    with book.lock:
-        entries = list(book.live)
-    return [entry for entry in entries if not _is_claimed(entry) and not _is_unbuilt(entry)]
-
-
-def _is_claimed(entry: Opening) -> bool:
-    return entry.kind == "connector" and entry.claimed > 0
+    return [entry for entry in book.open_entries() if not _is_unbuilt(entry)]
 
 
 def _is_unbuilt(entry: Opening) -> bool:
