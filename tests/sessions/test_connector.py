@@ -81,6 +81,18 @@ async def test_over_tls_too() -> None:
         assert await healthy.await_until_no_connections()
 
 
+async def test_where_there_is_no_poll_select_does_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has no `poll`; stale connections are seen there too, and healthy ones used again."""
+    monkeypatch.delattr(select, "poll", raising=False)
+    async with SessionManager() as sessions:
+        session = await sessions.get()
+        with LoopbackServer(closes_silently) as stale, LoopbackServer() as healthy:
+            assert await failures_of(session, stale.url, 10) == 0
+            for _ in range(3):
+                await fetch(session, healthy.url)
+            assert healthy.connections_opened == 1
+
+
 async def test_a_healthy_connection_is_used_again(sessions: SessionManager, server: LoopbackServer) -> None:
     """Looking costs no connection."""
     session = await sessions.get()

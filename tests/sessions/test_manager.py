@@ -100,6 +100,16 @@ def test_a_loop_closed_by_others_means_is_purged() -> None:
     assert "closed by the end of its loop" in repr(lost)
 
 
+async def test_a_long_lived_loop_keeps_no_closed_session() -> None:
+    """A program that makes a manager per job on one loop does not grow."""
+    left: list[weakref.ref[object]] = []
+    for _ in range(20):
+        async with SessionManager() as sessions:
+            left.append(weakref.ref(await sessions.get()))
+    gc.collect()
+    assert len([ref for ref in left if ref() is not None]) <= 1
+
+
 def test_the_loops_close_method_is_its_own_again() -> None:
     """After its end nothing of the keeper stays on a loop."""
     loop = asyncio.new_event_loop()

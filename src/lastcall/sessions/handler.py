@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import math
 import random
 import select
@@ -110,5 +111,4 @@ def _look_at(sock: object) -> Callable[[], object]:
         return lambda: select.select([number], [], [], 0)[0]
     poller = select.poll()
     poller.register(number, select.POLLIN)
-    poll = poller.poll
-    return lambda: poll(0)
+    return functools.partial(poller.poll, 0)

@@ -63,7 +63,8 @@ def keep(session: SharedSession) -> None:
         keeper = _keepers.get(loop)
         if keeper is None:
             keeper = _keepers[loop] = Keeper(loop)
-    keeper.sessions.append(session)
+    # Those that their managers closed before are let go of here; a long-lived loop may see many.
+    keeper.sessions = [*(kept for kept in keeper.sessions if not kept.closed), session]
 
 
 def close_on_sigterm() -> bool:
@@ -168,6 +169,8 @@ class Keeper:
 
 def _wrap_close(loop: AbstractEventLoop, before: Callable[[], None]) -> Callable[[], None]:
     """Have *before* called by `loop.close()`, on this loop only; return what undoes it."""
+    if not hasattr(loop, "__dict__"):  # then atexit is the rung that is left
+        return lambda: None
     original = loop.close
     had_own = "close" in vars(loop)
 

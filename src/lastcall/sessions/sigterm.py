@@ -50,6 +50,8 @@ def close_with_uvicorn(loop: asyncio.AbstractEventLoop, close: Callable[[], Awai
     After its shutdown uvicorn restores the previous action of SIGTERM and raises the signal again, inside the
     loop: the default action ends the process before the loop is cleaned up (seen in uvicorn 0.54).
     """
+    if threading.current_thread() is not threading.main_thread():
+        return  # uvicorn handles signals, and so dies of them, in the main thread only
     uvicorn = sys.modules.get("uvicorn.server")
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     if uvicorn is None or not isinstance(server, uvicorn.Server):
