@@ -111,7 +111,10 @@ async def test_a_session_open_at_the_end_of_its_scope_is_named() -> None:
     assert leak.evidence is Evidence.SCOPE_ENDED
     assert leak.fails("scope")
     assert not leak.fails("proof")
+
     await session.close()
+    report = ledger.snapshot(ended=True)
+    assert (report.leaks, report.withdrawn) == ((), 0)
 
 
 async def test_a_suspicion_is_withdrawn_by_a_close() -> None:

@@ -115,7 +115,7 @@ def _connector_new(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _session_del(original: Callable[..., Any]) -> Callable[..., Any]:
-    def delete(self: ClientSession, *args: Any, **kwargs: Any) -> None:
+    def delete(self: ClientSession) -> None:
         if _book is not None:
             # The constructor may have failed before it set anything.
             connector = getattr(self, "_connector", None)
@@ -123,7 +123,7 @@ def _session_del(original: Callable[..., Any]) -> Callable[..., Any]:
                 connector = None
             if connector is not None or _book.guests:
                 _book.session_collected(self, connector)
-        original(self, *args, **kwargs)
+        original(self)
 
     return delete
 
@@ -139,13 +139,13 @@ def _session_detach(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _connector_del(original: Callable[..., Any]) -> Callable[..., Any]:
-    def delete(self: BaseConnector, *args: Any, **kwargs: Any) -> None:
+    def delete(self: BaseConnector) -> None:
         if _book is not None and not self._closed:
             entry = _book.entries.pop(id(self), None)
             if entry is not None:
                 used = bool(self._conns or self._acquired)
                 _book.connector_collected(self, entry, has_connections=used)
-        original(self, *args, **kwargs)
+        original(self)
 
     return delete
 

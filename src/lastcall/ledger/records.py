@@ -61,10 +61,10 @@ class Evidence(StrEnum):
     """Its event loop was closed while it was open: it can no longer be closed in order."""
 
     SCOPE_ENDED = "SCOPE_ENDED"
-    """The process or test it was opened in has ended. Withdrawn if it is closed after all."""
+    """The process or test it was opened in has ended. No longer said if it is closed after all."""
 
     IDLE = "IDLE"
-    """It is open and was not used for long. Withdrawn if it is closed later."""
+    """It is open and was not used for long. Withdrawn, and counted as such, if it is closed later."""
 
     @property
     def grade(self) -> Grade:

@@ -104,7 +104,8 @@ def _piles(book: Book, *, ended: bool, idle_after: float | None) -> dict[_PileKe
         judged = _judge(entry, now, ended=ended, idle_after=idle_after)
         if judged is not None:
             pile(entry.tally, judged, entry).add(entry, entry.left)
-            if judged in (Evidence.SCOPE_ENDED, Evidence.IDLE):
+            if judged is Evidence.IDLE:
+                # What is said of an end that has not come, for the case that it comes, needs no taking back.
                 entry.suspected = entry.left
     return piles
 
