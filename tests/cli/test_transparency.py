@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 import pytest
 
-from .conftest import LEAK, Bench
+from lastcall.ledger._bootstrap import SEARCH_PATH
+
+from .conftest import HANG, LEAK, Bench, end_of, first_line
 
 TELL = """
     import json, os, signal, sys, threading
@@ -142,3 +146,45 @@ def test_a_fork_brings_no_warning_of_threads(bench: Bench) -> None:
     )
     done = bench.run("fork.py")
     assert done.stdout == "1\n1 1\n", done.stderr
+
+
+def test_without_a_spool_the_bootstrap_does_nothing(bench: Bench) -> None:
+    """A process that kept our PYTHONPATH but not the variable beside it leaves no file and no finder."""
+    bench.write("look.py", "import os, sys; print(os.listdir(), 'lastcall' in str(sys.path + sys.meta_path))")
+    assert bench.plain("look.py", env={"PYTHONPATH": SEARCH_PATH}).stdout == "['look.py'] False\n"
+
+
+def test_a_mistake_of_ours_stays_ours(bench: Bench) -> None:
+    """When a report cannot be made, output and exit code are the program's own, and a note says why."""
+    bench.write(
+        "broken.py",
+        """
+        import sys
+        import aiohttp
+        import lastcall.ledger._bootstrap.process as process
+
+        def snapshot(**_):
+            raise LookupError("a mistake")
+
+        process.snapshot = snapshot
+        sys.exit(3)
+        """,
+    )
+    done = bench.run("broken.py")
+    assert (done.returncode, done.stderr) == (
+        3,
+        "lastcall: note: 1 process was not watched: LookupError: a mistake\n",
+    )
+
+
+def test_impatient_ctrl_c_costs_no_report(bench: Bench) -> None:
+    """Ctrl-C three times in a row still leaves the file that was asked for."""
+    bench.write("hang.py", HANG)
+    command = [*bench.lastcall, "run", "--report", "json:report.json", "hang.py"]
+    with bench.started(*command, process_group=0) as process:
+        first_line(process.stdout)
+        for _ in range(3):
+            os.killpg(process.pid, signal.SIGINT)
+        code, _, err = end_of(process)
+    assert code == -signal.SIGINT, err
+    assert bench.read_report()["sessions"]["opened"] == 1

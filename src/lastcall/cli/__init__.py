@@ -4,6 +4,7 @@ The command line. One module a command, imported when it is called; nothing else
 Exit codes, for every command:
 
     0     nothing to complain of
+    1     the system refused something, such as a temporary directory
     2     wrong use, said in one sentence
     126   `run`: the command cannot be executed
     127   `run`: the command was not found

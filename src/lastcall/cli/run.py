@@ -167,13 +167,9 @@ def _live_reports(spool: Spool, settings: Settings) -> Callable[[], None]:
 
 
 def _environment(spool: Spool) -> dict[str, str]:
-    ours = [SEARCH_PATH]
-    theirs = [entry for entry in [os.environ.get("PYTHONPATH", "")] if entry]
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(ours + theirs),
-        SPOOL_VARIABLE: str(spool.directory),
-    }
+    # (An empty entry would mean the working directory.)
+    path = os.pathsep.join(filter(None, [SEARCH_PATH, os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, SPOOL_VARIABLE: str(spool.directory)}
 
 
 def _exit_code(ended: Ended, report: Report, settings: Settings) -> int:
@@ -209,9 +205,9 @@ def _notes(program: Program, spool: Spool) -> list[str]:
 
 
 def _fates(report: Report) -> list[str]:
-    """Return what became of the processes that wrote no last report."""
+    """Return what became of the one process, if it wrote no last report; of several, the report tells."""
     return [
         f"process {process.pid} ({process.program}): {process.state}"
         for process in report.processes
-        if process.state != "ended"
+        if process.state != "ended" and len(report.processes) == 1
     ]

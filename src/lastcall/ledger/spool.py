@@ -116,6 +116,11 @@ class Spool:
         """Return what every process has left, in no order; what cannot be read is left out."""
         return [entry for path in self.directory.glob("*.json") if (entry := _read(path)) is not None]
 
+    def note(self, pid: int, text: str) -> None:
+        """Write down why there is no report of process *pid*; `path/sitecustomize.py` does so, too."""
+        with contextlib.suppress(OSError):
+            (self.directory / f"{pid}.note").write_text(text, encoding="utf-8")
+
     def notes(self) -> list[tuple[int, str]]:
         """Return the processes that could not be watched, each as its number and the reason."""
         return [(int(path.stem), path.read_text()) for path in sorted(self.directory.glob("*.note"))]

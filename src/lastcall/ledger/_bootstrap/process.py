@@ -57,7 +57,7 @@ class _Process:
     def stand_at_every_exit(self) -> None:
         """Be called at the exits of a process that run no `atexit`, and at forks."""
         write_before_dying(self.write_last)
-        os._exit = _after(self.write_last, os._exit)  # type: ignore[assignment]
+        os._exit = _after(self.end, os._exit)  # type: ignore[assignment]
         for name in ("execv", "execve"):
             if hasattr(os, name):
                 setattr(os, name, self._round_exec(getattr(os, name)))
@@ -70,13 +70,19 @@ class _Process:
 
     def write_state(self) -> None:
         """Write what would be said if the process died now, and what is to be said if it does not."""
-        live = snapshot(idle_after=self.options.idle_after)
-        self._spool.write(self._name, Entry(ended=False, report=snapshot(ended=True), live=live))
+        self._write(ended=False)
 
     def write_last(self) -> None:
         """Write what is known at the end."""
         self._recorder.stop()
-        self._spool.write(self._name, Entry(ended=True, report=snapshot(ended=True)))
+        self._write(ended=True)
+
+    def _write(self, *, ended: bool) -> None:
+        try:
+            live = None if ended else snapshot(idle_after=self.options.idle_after)
+            self._spool.write(self._name, Entry(ended=ended, report=snapshot(ended=True), live=live))
+        except Exception as error:  # noqa: BLE001 (a mistake of ours is no business of the program's)
+            self._spool.note(os.getpid(), f"{type(error).__name__}: {error}")
 
     def end(self) -> None:
         """Write the last report even under a second and third Ctrl-C: the process is at its end."""
@@ -125,8 +131,7 @@ def _unique_name() -> str:
 def _after(first: Callable[[], None], function: Callable[[int], NoReturn]) -> Callable[[int], NoReturn]:
     @functools.wraps(function)
     def wrapper(status: int) -> NoReturn:
-        with contextlib.suppress(Exception):  # an exit is no place for our mistakes
-            first()
+        first()
         function(status)
 
     return wrapper

@@ -22,7 +22,7 @@ class Recorder:
     The thread is a bare one: it is in none of the lists of `threading`, which programs look at and wait for.
 
     Args:
-        write: Called at first soon after the start, then every *period*; what it raises ends the thread.
+        write: Called at first soon after the start, then every *period*. It must not raise.
 
         period: Seconds between two writings. It grows when a writing is slow: at most a twentieth of a
             processor is used.

@@ -7,7 +7,7 @@ It must run on Pythons that lastcall does not support (from 3.6), to say so.
 """
 
 # It runs in every process, so it imports as little as it can: neither pathlib nor contextlib.
-# ruff: noqa: INP001, PLC0415, PTH118, PTH120, PTH123, SIM105
+# ruff: noqa: INP001, PLC0415, PTH118, PTH120, PTH123
 
 import atexit
 import os
@@ -129,7 +129,8 @@ def wait_for_aiohttp() -> None:
 
 leave_the_path()
 try:
-    wait_for_aiohttp()
+    if SPOOL:
+        wait_for_aiohttp()
 except OSError:
     pass  # `lastcall run` is over, and its spool is gone: a process it left behind runs on alone
 
