@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 from types import CodeType
 
@@ -76,6 +77,11 @@ def resolve(stack: Stack) -> Resolved:
     walked = _cut(list(zip(stack.codes, stack.offsets, strict=True)))
     if not walked:
         return _UNKNOWN
+    fingerprint = _fingerprint([code for code, _ in walked])
+    # The frame round a comprehension tells the same once more.
+    walked = [walked[0]] + [
+        outer for inner, outer in pairwise(walked) if not _is_comprehension(inner[0], outer[0])
+    ]
     frames = tuple(_frame(code, offset) for code, offset in walked)
     sites = [_site(code, frame) for (code, _), frame in zip(walked, frames, strict=True)]
     own = [site for (code, _), site in zip(walked, sites, strict=True) if _origin(code.co_filename).is_own]
@@ -83,7 +89,7 @@ def resolve(stack: Stack) -> Resolved:
     return Resolved(
         site=sites[0],
         frames=frames,
-        fingerprint=_fingerprint([code for code, _ in walked]),
+        fingerprint=fingerprint,
         distribution=distribution,
         own_site=own[0] if distribution is not None and own else None,
     )
@@ -103,9 +109,16 @@ def _cut(walked: list[tuple[CodeType, int]]) -> list[tuple[CodeType, int]]:
     return kept or walked[:1]
 
 
+def _is_comprehension(inner: CodeType, outer: CodeType) -> bool:
+    """Tell whether *inner* is a comprehension that stands in *outer*."""
+    return inner.co_name in _COMPREHENSIONS and inner in outer.co_consts
+
+
 def _frame(code: CodeType, offset: int) -> Frame:
     origin = _origin(code.co_filename)
     function = code.co_qualname.replace("<locals>.", "")
+    for suffix in _COMPREHENSIONS:
+        function = function.removesuffix(f".{suffix}")
     return Frame(origin.shown, line_of(code, offset), function, origin.distribution)
 
 

@@ -68,7 +68,10 @@ def _report(report: Report, width: int) -> Iterator[Line]:
         yield from _heading("dependencies")
     yield from _places(foreign, width)
     yield from _section("sessions opened for each call: no leak, and no pooling", map(_churn, report.churn))
-    yield from _section("responses not released: each holds a connection", map(_response, report.responses))
+    yield from _section(
+        "responses not released: each holds a connection",
+        (_response(item, width) for item in report.responses),
+    )
     yield from _section("pools that made requests wait", map(_pool, report.pools))
     if len(report.processes) > 1:
         yield from _section("processes", [_processes(report.processes)])
@@ -225,10 +228,8 @@ def _churn(item: Churn) -> Iterator[Line]:
         yield from _field("part of", str(item.distribution))
 
 
-def _response(item: OpenResponse) -> Iterator[Line]:
-    times = (f"  x {item.count:,}", "bold red")
-    yield [(str(item.site), "bold cyan"), (f" in {item.site.function}", ""), times]
-    yield [("    ", ""), (item.site.source, "bold")]
+def _response(item: OpenResponse, width: int) -> Iterator[Line]:
+    yield from _title(item.site, item.count, width)
     yield from _field("oldest", f"{item.method} {item.host}{item.path}, {age(item.oldest_age_s)} ago")
     if item.waiting:
         yield from _field("waiting", f"{item.waiting:,} have no answer yet")
@@ -236,12 +237,12 @@ def _response(item: OpenResponse) -> Iterator[Line]:
 
 def _pool(pool: ExhaustedPool) -> Iterator[Line]:
     yield [(pool.host, "bold cyan"), (f"  {pool.limits}", "")]
-    yield from _field("opened at", f"{pool.site}  {pool.site.source}" if pool.site else "")
+    yield from _field("opened at", f"{pool.site} in {pool.site.function}" if pool.site else "")
     failed = f", {pool.failed:,} in vain" if pool.failed else ""
     waited = f"{count(pool.waits, 'request')}{failed}; the longest {age(pool.longest_wait_s)}"
     yield from _field("waited", waited)
     for number, (site, held) in enumerate(pool.holders):
-        holder = f"{count(held, 'response')} of {site}  {site.source}"
+        holder = f"{count(held, 'response')} of {site} in {site.function}"
         yield from _field("held by" if number == 0 else "", holder)
 
 
