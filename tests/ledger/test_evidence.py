@@ -76,6 +76,17 @@ def test_a_loop_closed_under_a_session_is_proof() -> None:
     assert only_leak().evidence is Evidence.LOOP_CLOSED
 
 
+def test_on_uvloop_the_line_and_the_end_of_the_stack_are_the_same() -> None:
+    """With uvloop no Python frame stands where a task begins; what lies further out is cut all the same."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def main() -> None:
+        await open_session()
+
+    uvloop.run(main())
+    assert [frame.function.rpartition(".")[2] for frame in only_leak().stack] == ["open_session", "main"]
+
+
 def test_closing_after_the_loop_does_not_undo_the_proof() -> None:
     """A close in another loop comes too late for the connections, so the leak stays named."""
     session = asyncio.run(open_session())

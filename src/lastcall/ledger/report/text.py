@@ -192,7 +192,7 @@ def _remedy(leak: Leak, width: int) -> Iterator[Line]:
         yield [("  ", ""), (text, "")]
     yield []
     for text in remedy.example.splitlines():
-        yield [("      ", ""), (text, "green")]
+        yield [("      ", ""), (text, "green")] if text else []
     if leak.distribution is not None:
         yield []
         yield [("  To paste into its tracker:", "")]
@@ -232,7 +232,7 @@ def _response(item: OpenResponse, width: int) -> Iterator[Line]:
     yield from _title(item.site, item.count, width)
     yield from _field("oldest", f"{item.method} {item.host}{item.path}, {age(item.oldest_age_s)} ago")
     if item.waiting:
-        yield from _field("waiting", f"{item.waiting:,} have no answer yet")
+        yield from _field("waiting", f"{item.waiting:,} of them for an answer")
 
 
 def _pool(pool: ExhaustedPool) -> Iterator[Line]:
