@@ -269,6 +269,15 @@ async def test_a_subclass_that_makes_its_connector_is_one_session() -> None:
     assert (report.opened, report.closed, report.leaks) == (1, 1, ())
 
 
+def test_a_connector_that_could_not_be_made_is_forgotten() -> None:
+    """Outside a loop a connector raises; nothing of it stays in the ledger."""
+    with pytest.raises(RuntimeError, match="loop"):
+        aiohttp.TCPConnector()
+    gc.collect()
+
+    assert ledger.open_sessions() == ()
+
+
 def test_a_thread_with_a_loop_of_its_own_is_seen() -> None:
     """A leak in a worker thread's loop is named with the thread's sessions."""
     thread = threading.Thread(target=lambda: kept.append(asyncio.run(open_session())))

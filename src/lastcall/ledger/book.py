@@ -234,6 +234,16 @@ class Book:
                 self._unopen(entry)
                 self.entries[id(connector)] = entry.ghost()
 
+    def connector_unheard(self, entry: Opening, *, built: bool) -> None:
+        """Write down that a closed connector was collected whose end was not told: or never *built*."""
+        with self.lock:
+            if entry.is_ghost:
+                return
+            if built:
+                self._close(entry)
+            else:
+                self._unopen(entry)
+
     def session_collected(self, session: ClientSession, connector: BaseConnector | None) -> None:
         """Write down that *session* was collected; *connector* is what it still held, open."""
         guest = self.guests.get(id(session)) if self.guests else None

@@ -84,12 +84,13 @@ def _session_new(original: Callable[..., Any]) -> Callable[..., Any]:
             plain: ClientSession = original(cls)
             return plain
         session: ClientSession = construct(cls, args, kwargs)
-        if _book is not None and isinstance(session, ClientSession):
+        book = _book
+        if book is not None and isinstance(session, ClientSession):
             connector = kwargs.get("connector")
             silent = cls.__del__ is not ClientSession.__del__
             if connector is not None or silent or cls.__init__ is not ClientSession.__init__:
                 host = connector if isinstance(connector, BaseConnector) else None
-                _book.open_guest(sys._getframe(1), session, host, owner=kwargs.get("connector_owner", True))
+                book.open_guest(sys._getframe(1), session, host, owner=kwargs.get("connector_owner", True))
         return session
 
     return new
@@ -102,13 +103,14 @@ def _connector_new(original: Callable[..., Any]) -> Callable[..., Any]:
         # The usual class is told apart first: asking what comes next in the order takes a while.
         plain = cls is TCPConnector and original is object.__new__
         connector: BaseConnector = original(cls) if plain else construct(cls, args, kwargs)
-        if _book is not None:
+        book = _book
+        if book is not None:
             caller = sys._getframe(1)
             if caller.f_globals is _SESSION_GLOBALS and caller.f_code.co_name == "__init__":
-                if not (_book.expecting and _book.seat_guest(caller.f_locals["self"], connector)):
-                    _book.open_session(caller.f_back, connector)
+                if not (book.expecting and book.seat_guest(caller.f_locals["self"], connector)):
+                    book.open_session(caller.f_back, connector)
             else:
-                _book.open_connector(caller, connector)
+                book.open_connector(caller, connector)
         return connector
 
     return new
@@ -116,13 +118,14 @@ def _connector_new(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _session_del(original: Callable[..., Any]) -> Callable[..., Any]:
     def delete(self: ClientSession) -> None:
-        if _book is not None:
+        book = _book
+        if book is not None:
             # The constructor may have failed before it set anything.
             connector = getattr(self, "_connector", None)
             if connector is not None and self.closed:
                 connector = None
-            if connector is not None or _book.guests:
-                _book.session_collected(self, connector)
+            if connector is not None or book.guests:
+                book.session_collected(self, connector)
         original(self)
 
     return delete
@@ -132,19 +135,23 @@ def _session_detach(original: Callable[..., Any]) -> Callable[..., Any]:
     def detach(self: ClientSession) -> None:
         connector = self._connector
         original(self)
-        if _book is not None and connector is not None and not connector._closed:
-            _book.session_detached(self, connector)
+        book = _book
+        if book is not None and connector is not None and not connector._closed:
+            book.session_detached(self, connector)
 
     return detach
 
 
 def _connector_del(original: Callable[..., Any]) -> Callable[..., Any]:
     def delete(self: BaseConnector) -> None:
-        if _book is not None and not self._closed:
-            entry = _book.entries.pop(id(self), None)
-            if entry is not None:
+        book = _book
+        entry = book.entries.pop(id(self), None) if book is not None else None
+        if book is not None and entry is not None:
+            if self._closed:
+                book.connector_unheard(entry, built=hasattr(self, "_conns"))
+            else:
                 used = bool(self._conns or self._acquired)
-                _book.connector_collected(self, entry, has_connections=used)
+                book.connector_collected(self, entry, has_connections=used)
         original(self)
 
     return delete
@@ -152,10 +159,11 @@ def _connector_del(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _connector_close(original: Callable[..., Any]) -> Callable[..., Any]:
     def _close(self: BaseConnector, *args: Any, **kwargs: Any) -> Any:
-        if _book is not None:
-            entry = _book.entries.pop(id(self), None)
+        book = _book
+        if book is not None:
+            entry = book.entries.pop(id(self), None)
             if entry is not None:
-                _book.connector_closed(entry, late=self._loop.is_closed())
+                book.connector_closed(entry, late=self._loop.is_closed())
         return original(self, *args, **kwargs)
 
     return _close
@@ -163,12 +171,13 @@ def _connector_close(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _connector_connect(original: Callable[..., Any]) -> Callable[..., Any]:
     def connect(self: BaseConnector, req: Any, *args: Any, **kwargs: Any) -> Any:
-        if _book is not None:
-            entry = _book.entries.get(id(self))
+        book = _book
+        if book is not None:
+            entry = book.entries.get(id(self))
             if entry is not None:
-                _note(entry.use or _book.use(self, entry), self, req)
-                if _book.guests:
-                    use = _book.guest_use(getattr(req, "_session", None), self)
+                _note(entry.use or book.use(self, entry), self, req)
+                if book.guests:
+                    use = book.guest_use(getattr(req, "_session", None), self)
                     if use is not None:
                         _note(use, self, req)
         # The coroutine itself, not one round it: it runs as it would without us.
@@ -193,8 +202,9 @@ def _create_connection(original: Callable[..., Any]) -> Callable[..., Any]:
     async def _create_connection(self: BaseConnector, req: Any, *args: Any, **kwargs: Any) -> Any:
         began = monotonic()
         protocol = await original(self, req, *args, **kwargs)
-        if _book is not None:
-            _book.count_connection(self, getattr(req, "_session", None), monotonic() - began)
+        book = _book
+        if book is not None:
+            book.count_connection(self, getattr(req, "_session", None), monotonic() - began)
         return protocol
 
     return _create_connection
