@@ -36,7 +36,12 @@ def last_words() -> None:
 # Registered before lastcall registers anything, so it runs after that.
 atexit.register(last_words)
 
-from lastcall.sessions import SessionManager, SharedSession, close_on_sigterm, get_shared_session  # noqa: E402
+from lastcall.sessions import (  # noqa: E402
+    SessionManager,
+    SharedSession,
+    close_on_sigterm,
+    get_shared_session,
+)
 
 
 async def use() -> SharedSession:
@@ -182,21 +187,21 @@ def cleans_up_for_long() -> None:
 
 
 def cleans_up_with_a_request() -> None:
-    """Make a request in a generator that the end of the loop finalises."""
+    """Make a request in a generator that the end of the loop finalises, with a session it has had before."""
 
     async def numbers() -> AsyncIterator[int]:
+        session = await use()
         try:
             yield 1
         finally:
             await asyncio.sleep(0.05)
-            await use()
+            async with session.get(f"{URL}/hello") as response:
+                await response.read()
             print("cleaned", flush=True)
 
     async def main() -> None:
-        await use()
-        generator = numbers()
+        globals()["kept"] = generator = numbers()
         await anext(generator)
-        main.generator = generator  # type: ignore[attr-defined]
 
     run(main)
 
@@ -330,6 +335,7 @@ def forks() -> None:
 
             with contextlib.suppress(Exception), contextlib.redirect_stderr(None):
                 await session.close()
+            session.shared._close()  # what aiohttp does when it collects a connector
             del session
             gc.collect()
             os._exit(0)
