@@ -61,7 +61,9 @@ def lane_oldest() -> None:
     interpreter = find_python(python)
     with tempfile.TemporaryDirectory() as folder:
         pins = Path(folder) / "oldest.txt"
-        kept = (line for line in PINS.read_text().splitlines() if not line.startswith("aiohttp=="))
+        # An old aiohttp wants an older multidict than the newest one, which is pinned.
+        freed = ("aiohttp==", "multidict==", "yarl==")
+        kept = (line for line in PINS.read_text().splitlines() if not line.startswith(freed))
         pins.write_text("\n".join([*kept, f"aiohttp=={OLDEST_AIOHTTP}"]) + "\n")
         venv = environment("oldest", interpreter, ["-c", str(pins), "-e", str(ROOT), *SUITE_TOOLS.split()])
     run(
@@ -92,8 +94,11 @@ def lane_wheel() -> None:
 
 def find_python(version: str) -> str:
     """Return an interpreter of that minor version that starts, or raise `LaneSkippedError`."""
-    for candidate in (f"python{version}", "python3", sys.executable):
-        path = shutil.which(candidate)
+    on_path = [shutil.which(name) for name in (f"python{version}", "python3")]
+    # pyenv keeps those that are not its current version off the path.
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    kept = sorted(pyenv.glob(f"versions/{version}*/bin/python"), reverse=True)
+    for path in [sys.executable, *on_path, *map(str, kept)]:
         probe = [path or "", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
         if (
             path

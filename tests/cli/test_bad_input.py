@@ -73,3 +73,10 @@ def test_help_lists_every_exit_code(bench: Bench) -> None:
 def test_the_command_says_its_version(bench: Bench) -> None:
     """`lastcall --version` prints name and version."""
     assert bench.plain("-m", "lastcall", "--version").stdout.startswith("lastcall ")
+
+
+def test_without_a_command_the_help_is_shown_and_is_no_error_message(bench: Bench) -> None:
+    """Who types `lastcall` alone sees what it can do, on stderr, with exit code 2."""
+    done = bench.plain("-m", "lastcall")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Usage: lastcall ")

@@ -74,6 +74,9 @@ def main() -> NoReturn:
     """
     try:
         code = lastcall.main(prog_name="lastcall", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()  # on stderr: nothing was asked for, so there is no data to give
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         complain(error.format_message())
         sys.exit(error.exit_code)
