@@ -52,6 +52,14 @@ _RULES = (
         "try:\n    ...\nfinally:\n    await {name}.close()",
     ),
     _Rule(
+        "repeated-stored",
+        lambda leak: leak.count >= MANY and "." in _target(leak),
+        "Each object made here opens a session of its own, and nobody closes them. Let them share one, "
+        "asked for where it is used: it keeps its connections, and is closed for you before the loop ends.",
+        "from lastcall import get_shared_session\n\n"
+        "session = await get_shared_session()  # in place of {name}",
+    ),
+    _Rule(
         "repeated",
         lambda leak: leak.count >= MANY,
         "This line opens a session each time it runs, and nobody closes them. Share one: it is opened "
