@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
 
 from yarl import URL
 
@@ -13,7 +12,7 @@ from lastcall.errors import SessionClosedError
 
 from .lines import tasks_line
 
-__all__ = ["Call", "Ending", "OpenRequest", "summary"]
+__all__ = ["Call", "Ending", "OpenRequest", "began", "described", "summary"]
 
 _GROUPS_SHOWN = 5
 _TASKS_SHOWN = 3
@@ -47,26 +46,29 @@ class OpenRequest:
         return f"{self.method} {self.host}{self.path}{place} ({self.task or 'no task'}, {self.seconds:.1f} s)"
 
 
-class Call(NamedTuple):
-    """What is noted of a request while it runs; kept cheap, since every request pays for it."""
+Call = tuple[str, URL, "asyncio.Task[object] | None", float]
+"""
+What is noted of a request while it runs: its method, URL and task, and since when, in seconds of the
+monotonic clock. A plain tuple: every request pays for it, and a named one takes five times as long to make.
+"""
 
-    method: str
-    url: URL
-    task: "asyncio.Task[object] | None"
-    since: float
-    """Seconds of the monotonic clock."""
 
-    def described(self) -> OpenRequest:
-        """Resolve what a report needs."""
-        task = self.task
-        return OpenRequest(
-            method=self.method,
-            host=_host(self.url),
-            path=self.url.path,
-            task=task.get_name() if task else None,
-            line=tasks_line(task) if task else None,
-            seconds=time.monotonic() - self.since,
-        )
+def began(call: Call) -> float:
+    """Return since when *call* runs."""
+    return call[3]
+
+
+def described(call: Call) -> OpenRequest:
+    """Resolve what a report needs to know of *call*."""
+    method, url, task, since = call
+    return OpenRequest(
+        method=method,
+        host=_host(url),
+        path=url.path,
+        task=task.get_name() if task else None,
+        line=tasks_line(task) if task else None,
+        seconds=time.monotonic() - since,
+    )
 
 
 @dataclass(frozen=True, slots=True)

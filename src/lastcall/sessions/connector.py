@@ -16,7 +16,7 @@ from aiohttp.connector import Connection
 
 from lastcall.errors import BorrowedSessionWarning, SessionClosedError
 
-from .calls import Call, Ending, OpenRequest, summary
+from .calls import Call, Ending, OpenRequest, began, described, summary
 from .handler import PooledHandler
 
 if TYPE_CHECKING:
@@ -93,21 +93,35 @@ class SharedConnector(TCPConnector):
         if self._is_cut:
             raise self._closed_error()
         # With the loop given, current_task need not ask the system which process this is.
-        call = Call(req.method, req.url, asyncio.current_task(self._loop), time.monotonic())
+        call: Call = (req.method, req.url, asyncio.current_task(self._loop), time.monotonic())
+        # The common case, a connection from the pool, is spared one more coroutine and what follows.
+        connection = await self._get(req.connection_key, traces) if req.proxy is None else None
+        if connection is None:
+            connection = await self._connect(call, req, traces, timeout)
+        self._calls[connection.protocol] = call
+        return connection
+
+    async def _connect(
+        self,
+        call: Call,
+        req: ClientRequest,
+        traces: "list[Trace]",
+        timeout: ClientTimeout,  # noqa: ASYNC109
+    ) -> Connection:
+        """Open a connection, or wait for one; meanwhile the call is known by its request."""
         self._calls[req] = call
         try:
             connection = await super().connect(req, traces, timeout)
         except BaseException as error:
-            del self._calls[req]
             self._changed.set()
             if self._is_cut and isinstance(error, ClientConnectionError):
                 raise self._closed_error() from error
             raise
-        del self._calls[req]
+        finally:
+            del self._calls[req]
         if self._is_cut:
             connection.close()
             raise self._closed_error()
-        self._calls[connection.protocol] = call
         return connection
 
     def _get(self, key: "ConnectionKey", traces: "list[Trace]") -> Coroutine[Any, Any, Connection | None]:
@@ -171,7 +185,7 @@ class SharedConnector(TCPConnector):
         self._waits_reported[key.host] = now
         by_host = len(self._acquired_per_host.get(key, ())) >= self._limit_per_host > 0
         held = self._acquired_per_host[key] if by_host else self._acquired
-        holders = [call.described() for proto in held if (call := self._calls.get(proto))]
+        holders = [described(call) for proto in held if (call := self._calls.get(proto))]
         limit = f"limit_per_host={self._limit_per_host}" if by_host else f"limit={self._limit}"
         logger.warning(
             "session %r: a call to %s has waited %g s for a free connection: %s is reached and %d calls wait."
@@ -197,7 +211,7 @@ class SharedConnector(TCPConnector):
 
     def at_work(self) -> tuple[OpenRequest, ...]:
         """Return the requests at work, in the order in which they began."""
-        return tuple(call.described() for call in sorted(self._calls.values(), key=lambda call: call.since))
+        return tuple(map(described, sorted(self._calls.values(), key=began)))
 
     def cut(self) -> None:
         """Give everyone who waits for a slot, a connection, headers, a body or a message the error."""
