@@ -5,8 +5,10 @@ from .errors import (
     BorrowedSessionWarning,
     LastcallError,
     LastcallWarning,
+    OwnershipError,
     ProfileError,
     SessionClosedError,
+    SetupError,
     UnknownProfileError,
 )
 from .ledger import (
@@ -28,6 +30,7 @@ from .ledger import (
 )
 from .sessions import (
     SessionManager,
+    SessionOwner,
     SessionProfile,
     SharedSession,
     close_on_sigterm,
@@ -44,12 +47,15 @@ __all__ = [
     "LastcallError",
     "LastcallWarning",
     "Leak",
+    "OwnershipError",
     "ProfileError",
     "Report",
     "SessionClosedError",
     "SessionManager",
+    "SessionOwner",
     "SessionProfile",
     "SessionRecord",
+    "SetupError",
     "SharedSession",
     "Site",
     "UnknownProfileError",

@@ -4,8 +4,10 @@ The errors and warnings of lastcall.
     LastcallError
     ├── ProfileError (ValueError)             a profile that cannot be: its option, value or name
     ├── UnknownProfileError (LookupError)     a name under which no profile was declared
-    └── SessionClosedError                    the session is closing or closed; says by whom
-        (aiohttp.ClientConnectionError, RuntimeError)
+    ├── SessionClosedError                    the session is closing or closed; says by whom
+    │   (aiohttp.ClientConnectionError, RuntimeError)
+    ├── OwnershipError (RuntimeError)         a service that owns its session is used outside `async with`
+    └── SetupError (RuntimeError)             a web application has no manager where one is asked for
 
     LastcallWarning (UserWarning)
     └── BorrowedSessionWarning                a borrower tried to close what it does not own
@@ -23,8 +25,10 @@ __all__ = [
     "BorrowedSessionWarning",
     "LastcallError",
     "LastcallWarning",
+    "OwnershipError",
     "ProfileError",
     "SessionClosedError",
+    "SetupError",
     "UnknownProfileError",
 ]
 
@@ -123,6 +127,38 @@ class SessionClosedError(LastcallError, aiohttp.ClientConnectionError, RuntimeEr
         when = time.strftime("%H:%M:%S", time.localtime(self.closed_at))
         what = "the session manager" if self.session == "manager" else f"session {self.session!r}"
         return f"{what} was closed by {self.closed_by} at {when}"
+
+
+class OwnershipError(LastcallError, RuntimeError):
+    """
+    A service that owns its session was used outside `async with`, or entered twice at once.
+
+    Attributes:
+        service: Name of the service's class.
+
+        problem: What is wrong, in one sentence.
+
+        wrong: The form that leads here, as code.
+    """
+
+    def __init__(self, service: str, problem: str, wrong: str) -> None:
+        super().__init__(service, problem, wrong)
+        self.service = service
+        self.problem = problem
+        self.wrong = wrong
+
+    def __str__(self) -> str:
+        """Return the problem, the wrong form and the right ones."""
+        return (
+            f"{self.service}: {self.problem}.\n"
+            f"  wrong:  {self.wrong}\n"
+            f"  right:  async with {self.service}(...) as service: await service.call()\n"
+            f"  right:  service = {self.service}(..., session=shared); await service.call()"
+        )
+
+
+class SetupError(LastcallError, RuntimeError):
+    """A web application has no manager where one is asked for, or two; the message says what to do."""
 
 
 class LastcallWarning(UserWarning):
