@@ -25,7 +25,8 @@ class _Quiet:
 class _ManagedSession(_Quiet, ClientSession):
     """A session over a manager's connector; refuses requests once that is being closed."""
 
-    ATTRS = ClientSession.ATTRS | {"shared"}
+    # aiohttp 4 has slots in its place.
+    ATTRS = getattr(ClientSession, "ATTRS", frozenset()) | {"shared"}
     shared: SharedConnector
 
     def _request(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, ClientResponse]:
