@@ -23,7 +23,8 @@ OLDEST_AIOHTTP = "3.11.0"
 NEWEST_PYTHON = (3, 13)
 SUITE_TOOLS = (
     "pytest pytest-asyncio pytest-xdist pytest-timeout pytest-randomly "
-    "uvloop anyio uvicorn nest_asyncio trustme jsonschema"
+    "uvloop anyio uvicorn nest_asyncio trustme jsonschema fastapi httpx hypercorn granian opentelemetry-sdk "
+    "prometheus-client schemathesis selenium gidgethub pyjwt[crypto] python-dotenv"
 )
 
 

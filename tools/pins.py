@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOLS = (
     "aiohttp click rich pytest pytest-asyncio pytest-xdist pytest-timeout pytest-randomly mypy ruff "
     "codespell uvloop anyio uvicorn nest_asyncio jsonschema types-jsonschema trustme build twine hatchling "
-    "coverage"
+    "coverage fastapi httpx hypercorn granian opentelemetry-api opentelemetry-sdk prometheus-client "
+    "schemathesis selenium gidgethub pyjwt[crypto] python-dotenv"
 )
 MARKERS = {
     "uvloop": 'sys_platform != "win32"',
