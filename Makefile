@@ -32,6 +32,7 @@ run: $(VENV)/.run
 	@$(PY) examples/compare.py
 
 test: $(VENV)/.dev
+	@$(PY) tools/browser.py
 	$(PY) -m pytest -n 2
 	$(PY) tools/lanes.py
 
