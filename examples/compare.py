@@ -240,7 +240,10 @@ def show(console: Console, leaky: Outcome, shared: Outcome, title: str) -> None:
     for leak in leaky.leaks[:1]:
         show_leak(console, leak)
     show_change(console)
-    console.print(f"\nThe whole report: python -m lastcall run {' '.join(TRY)}", soft_wrap=True)
+    python = Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    console.print(f"\nThe whole report: {python} -m lastcall run {' '.join(TRY)}", soft_wrap=True)
 
 
 def add_row(table: Table, name: str, left: int, right: int, *, alarm: bool) -> None:
