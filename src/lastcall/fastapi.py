@@ -18,7 +18,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from aiohttp import ClientSession
 
@@ -30,6 +30,7 @@ try:
     from fastapi import Depends
     from starlette.applications import Starlette
     from starlette.requests import HTTPConnection
+    from starlette.types import Lifespan
 except ImportError as error:
     raise ImportError(
         "lastcall.fastapi needs FastAPI: pip install 'lastcall[fastapi]'", name=error.name
@@ -37,19 +38,16 @@ except ImportError as error:
 
 __all__ = ["SharedSession", "get_manager", "get_session", "lifespan", "manager_of", "session"]
 
-Lifespan = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]]
-"""What FastAPI and Starlette take as a lifespan."""
-
 _KEY = "lastcall_sessions"
 """In a lifespan's state the manager; in an application's state the managers, by the loop they started on."""
 
 
 def lifespan(
     manager_or_profiles: SessionManager | SessionProfile | Iterable[SessionProfile] | None = None,
-    inner: Lifespan | None = None,
+    inner: Lifespan[Any] | None = None,
     *,
     state: bool = True,
-) -> Lifespan:
+) -> Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any]]]:
     """
     Return a lifespan that opens an application's sessions and, at its shutdown, drains and closes them.
 
@@ -81,7 +79,7 @@ def lifespan(
     enter = asynccontextmanager(inner) if inspect.isasyncgenfunction(inner) else inner or _nothing
 
     @asynccontextmanager
-    async def run(app: Starlette) -> AsyncIterator[Mapping[str, Any] | None]:
+    async def run(app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
         loop = asyncio.get_running_loop()
         managers = _managers(app)
         if loop in managers:
@@ -92,7 +90,8 @@ def lifespan(
                 async with enter(app) as inner_state:
                     _check_declared(app, manager)
                     ours = {_KEY: manager} if state else {}
-                    yield {**(inner_state or {}), **ours} or None
+                    # Starlette takes anything but None for a wish for the server's state.
+                    yield {**(inner_state or {}), **ours} or cast("dict[str, Any]", None)
             finally:
                 del managers[loop]
 

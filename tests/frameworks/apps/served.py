@@ -1,6 +1,6 @@
 """
-Applications for real servers. Each says "ready PID" when it has started and used its upstream, and as its last
-words how many connections of its process the upstream still sees open: "PID open: N".
+Applications for real servers. Each says "ready PID" when it has started and used its upstream, and as its
+last words how many connections of its process the upstream still sees open: "PID open: N".
 """
 
 import atexit
@@ -20,7 +20,7 @@ PID = os.getpid()
 
 
 def last_words() -> None:
-    """Print how many connections of this process are open; what the kernel closes when it dies is too late."""
+    """Print how many connections of this process are open; what the kernel closes does not count."""
     with urllib.request.urlopen(f"{UPSTREAM}/open?pid={PID}", timeout=10) as answer:
         print(PID, "open:", answer.read().decode(), flush=True)
 
@@ -72,7 +72,7 @@ async def inner(app: FastAPI) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def speaks(app: FastAPI) -> AsyncIterator[Mapping[str, Any] | None]:
+async def speaks(app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
     """Be the application's lifespan, with last words when its sessions should be closed."""
     async with lifespan(PROFILE, inner)(app) as state:
         yield state
