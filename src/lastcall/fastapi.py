@@ -109,13 +109,13 @@ def manager_of(where: HTTPConnection | Starlette) -> SessionManager:
     Raises:
         SetupError: If there is none, because the lifespan does not run, or not on this loop.
     """
-    app = where.app if isinstance(where, HTTPConnection) else where
+    app, scope = (where, {}) if isinstance(where, Starlette) else (where.app, where.scope)
     managers: dict[AbstractEventLoop, SessionManager] = getattr(app.state, _KEY, {})
     manager = managers.get(asyncio.get_running_loop())
-    if manager is None and not managers and isinstance(where, HTTPConnection):
-        manager = where.scope.get("state", {}).get(_KEY)
+    if manager is None and not managers:
+        manager = scope.get("state", {}).get(_KEY)
     if manager is None:
-        raise _missing(where, app, managers)
+        raise _missing(app, scope, managers)
     return manager
 
 
@@ -207,7 +207,7 @@ def _names_asked_for(dependant: Any) -> Iterator[str]:
 
 
 def _missing(
-    where: HTTPConnection | Starlette, app: Any, managers: Mapping[AbstractEventLoop, SessionManager]
+    app: Starlette, scope: Mapping[str, Any], managers: Mapping[AbstractEventLoop, SessionManager]
 ) -> SetupError:
     """Return the error that says why there is no manager, and what to do."""
     name = _name(app)
@@ -216,7 +216,7 @@ def _missing(
             f"{name} was started on another event loop than this request's: start it and call it on one loop,"
             " in tests with one client or one loop_scope for both"
         )
-    if isinstance(where, HTTPConnection) and "app_root_path" in where.scope:
+    if "app_root_path" in scope:
         return SetupError(
             f"{name} is mounted, so its own lifespan does not run: give lastcall.fastapi.lifespan(...), with"
             " the profiles of both, to the application that it is mounted in"
