@@ -183,7 +183,7 @@ def _check_declared(app: Starlette, manager: SessionManager) -> None:
     """Raise for the first endpoint that asks for an unknown profile; one not seen here fails when called."""
     declared = tuple(profile.name for profile in manager.profiles)
     for route in _routes(app.routes):
-        for name in _names_asked_for(getattr(route, "dependant", None)):
+        for name in _names_asked_for(getattr(route, "dependant", None)):  # codespell:ignore dependant
             if name not in declared:
                 error = UnknownProfileError(name, declared)
                 error.add_note(f"asked for by {getattr(route, 'path', route)}; add it to lifespan(...)")
@@ -199,10 +199,11 @@ def _routes(routes: Iterable[Any]) -> Iterator[Any]:
         yield from _routes(getattr(router, "routes", ()))
 
 
-def _names_asked_for(dependant: Any) -> Iterator[str]:
-    if isinstance(call := getattr(dependant, "call", None), _GetSession):
+def _names_asked_for(asking: Any) -> Iterator[str]:
+    """Yield the profiles that an endpoint or dependency needs, by what FastAPI noted of its parameters."""
+    if isinstance(call := getattr(asking, "call", None), _GetSession):
         yield call.name
-    for needed in getattr(dependant, "dependencies", ()):
+    for needed in getattr(asking, "dependencies", ()):
         yield from _names_asked_for(needed)
 
 
