@@ -19,10 +19,15 @@ UPSTREAM = os.environ["LASTCALL_TEST_URL"]
 PID = os.getpid()
 
 
+def say(words: str) -> None:
+    """Write a line in one piece: several workers write to one pipe."""
+    os.write(1, f"{words}\n".encode())
+
+
 def last_words() -> None:
     """Print how many connections of this process are open; what the kernel closes does not count."""
     with urllib.request.urlopen(f"{UPSTREAM}/open?pid={PID}", timeout=10) as answer:
-        print(PID, "open:", answer.read().decode(), flush=True)
+        say(f"{PID} open: {answer.read().decode()}")
 
 
 def speak_before_dying() -> None:
@@ -66,7 +71,7 @@ async def use(session: ClientSession) -> int:
 async def inner(app: FastAPI) -> AsyncIterator[None]:
     """Use the session at start-up and at shutdown."""
     await use(await manager_of(app).get())
-    print("ready", PID, flush=True)
+    say(f"ready {PID}")
     yield
     await use(await manager_of(app).get())
 
@@ -93,7 +98,7 @@ async def without_us(_app: FastAPI) -> AsyncIterator[None]:
     """Be a lifespan that knows nothing of sessions: the keeper alone closes."""
     shared_manager().add(PROFILE)
     await use(await get_shared_session())
-    print("ready", PID, flush=True)
+    say(f"ready {PID}")
     yield
 
 
