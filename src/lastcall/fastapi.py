@@ -8,8 +8,8 @@ FastAPI and Starlette: sessions opened with the application, handed to its endpo
         async with github.get("/user") as response:
             return await response.json()
 
-The manager is kept in the application's and the lifespan's state, never in a ContextVar: what a lifespan sets
-there is not seen by requests.
+The manager is kept in the application's state, and in the lifespan's for mounted applications; never in a
+ContextVar, since requests do not see what a lifespan sets there.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ try:
     from fastapi import Depends
     from starlette.applications import Starlette
     from starlette.requests import HTTPConnection
+    from starlette.routing import Host, Mount
     from starlette.types import Lifespan
 except ImportError as error:
     raise ImportError(
@@ -45,8 +46,6 @@ _KEY = "lastcall_sessions"
 def lifespan(
     manager_or_profiles: SessionManager | SessionProfile | Iterable[SessionProfile] | None = None,
     inner: Lifespan[Any] | None = None,
-    *,
-    state: bool = True,
 ) -> Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any]]]:
     """
     Return a lifespan that opens an application's sessions and, at its shutdown, drains and closes them.
@@ -62,9 +61,6 @@ def lifespan(
         inner: The application's own lifespan, an `app.router.lifespan_context` for example. It is entered
             after the manager and left before it, so its start-up and shutdown may use `manager_of(app)`; its
             state is kept.
-
-        state: Whether to put the manager into the lifespan's state, where mounted applications find it.
-            False for a server that has none, for which Starlette refuses to start otherwise.
 
     Raises:
         TypeError: For something that is neither manager nor profile.
@@ -89,9 +85,7 @@ def lifespan(
             try:
                 async with enter(app) as inner_state:
                     _check_declared(app, manager)
-                    ours = {_KEY: manager} if state else {}
-                    # Starlette takes anything but None for a wish for the server's state.
-                    yield {**(inner_state or {}), **ours} or cast("dict[str, Any]", None)
+                    yield _state(app, manager, inner_state)
             finally:
                 del managers[loop]
 
@@ -173,6 +167,14 @@ def _managers(app: Starlette) -> dict[AbstractEventLoop, SessionManager]:
     for loop in [loop for loop in managers if loop.is_closed()]:
         del managers[loop]
     return managers
+
+
+def _state(app: Starlette, manager: SessionManager, inner: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the lifespan's state: the inner one, and the manager where mounted applications look for it."""
+    ours = {_KEY: manager} if any(isinstance(route, Mount | Host) for route in _routes(app.routes)) else {}
+    # Where nobody needs it nothing is asked for, not even {}: servers without state (hypercorn before 0.17)
+    # would not start.
+    return {**(inner or {}), **ours} or cast("Mapping[str, Any]", inner)
 
 
 def _name(app: object) -> str:

@@ -228,8 +228,8 @@ def test_a_mounted_application_that_was_started_has_its_own_manager(
 
 
 def test_a_server_without_lifespan_state_can_be_served(profiles: list[SessionProfile]) -> None:
-    """With `state=False` nothing is asked of it."""
-    app = application(lifespan=lifespan(profiles, state=False))
+    """Nothing is asked of it where nothing is mounted."""
+    app = application(lifespan=lifespan(profiles))
 
     async def start_and_call() -> int:
         messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
