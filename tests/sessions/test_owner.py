@@ -1,6 +1,7 @@
 """Services that own a session or borrow one."""
 
 import asyncio
+import io
 import pickle
 from dataclasses import dataclass
 
@@ -47,28 +48,22 @@ async def test_an_owner_closes_when_its_block_raises(server: LoopbackServer) -> 
 
 
 async def test_an_owner_closes_within_a_limit_when_cancelled(server: LoopbackServer) -> None:
-    """A task that is cancelled inside, an upload stuck behind it, ends with no connection left."""
-    used = asyncio.Event()
+    """A task that is cancelled beside an upload that nobody reads ends, with no connection left."""
 
     async def use() -> None:
         async with Service(server.url) as service:
-            upload = asyncio.create_task(_post(service.session, server.url + "/noread"))
-            await service.call()
-            used.set()
-            await upload
+            upload = io.BytesIO(b"x" * 30_000_000)
+            async with service.session.post(server.url + "/noread", data=upload):
+                await asyncio.sleep(60)
 
     task = asyncio.create_task(use())
-    async with asyncio.timeout(10):
-        await used.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
+    assert await server.await_until(lambda: server.requests_in_flight == 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(10):
             await task
+    server.release()  # only a server that reads sees the end of a connection
     assert await server.await_until_no_connections()
-
-
-async def _post(session: aiohttp.ClientSession, url: str) -> None:
-    async with session.post(url, data=b"x" * 30_000_000) as response:
-        await response.read()
 
 
 async def test_an_owner_can_be_entered_again(server: LoopbackServer) -> None:
