@@ -71,7 +71,7 @@ def lifespan(
 
         UnknownProfileError: On start, if an endpoint asks for a profile that is not declared.
     """
-    given = check_given("lifespan()", _as_tuple(manager_or_profiles))
+    given = check_given("lifespan(..., inner=...)", _as_tuple(manager_or_profiles))
     enter = asynccontextmanager(inner) if inspect.isasyncgenfunction(inner) else inner or _nothing
 
     @asynccontextmanager
@@ -196,7 +196,7 @@ def _routes(routes: Iterable[Any]) -> Iterator[Any]:
     """Yield routes and those of included routers; not of mounts, which may have a manager of their own."""
     for route in routes:
         yield route
-        # Since FastAPI keeps an included router as such (0.130 or so) its routes are found behind it.
+        # Recent versions of FastAPI keep an included router as such: its routes are found behind it.
         router = getattr(route, "original_router", None)
         yield from _routes(getattr(router, "routes", ()))
 

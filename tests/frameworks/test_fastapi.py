@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
+from unittest.mock import AsyncMock
 
 import aiohttp
 import pytest
@@ -134,11 +135,13 @@ def test_an_inner_lifespan_without_its_decorator_is_understood(profiles: list[Se
 def test_sessions_are_closed_when_an_inner_lifespan_raises(
     upstream: Upstream, profiles: list[SessionProfile], when: str
 ) -> None:
-    """Half way, or at its end: the error goes on its way, and no connection is left."""
+    """Half way, or at its end: the error goes on its way, and the lifespan closes, not the keeper."""
+    managers: list[SessionManager] = []
 
     @asynccontextmanager
     async def inner(app: FastAPI) -> AsyncIterator[None]:
-        async with (await manager_of(app).get()).get("/echo"):
+        managers.append(manager_of(app))
+        async with (await managers[0].get()).get("/echo"):
             pass
         if when == "start":
             raise LookupError
@@ -148,8 +151,28 @@ def test_sessions_are_closed_when_an_inner_lifespan_raises(
     client = TestClient(application(lifespan=lifespan(profiles, inner)))
     with pytest.raises(LookupError), client:
         assert when == "end"
-    assert upstream.requests_count == 1
+    assert repr(managers[0]) == "<SessionManager closed by the shutdown of 'FastAPI'>"
     assert upstream.wait_until_no_connections()
+
+
+def test_a_test_can_put_its_own_session_in_place(profiles: list[SessionProfile]) -> None:
+    """FastAPI's overrides know a profile's dependency by its name."""
+    app = application(lifespan=lifespan(profiles))
+
+    @asynccontextmanager
+    async def nothing() -> AsyncIterator[AsyncMock]:
+        yield AsyncMock()
+
+    class Fake:
+        def get(self, _path: str) -> Any:
+            return nothing()
+
+        def __repr__(self) -> str:
+            return "<fake>"
+
+    app.dependency_overrides[session("api").dependency] = Fake
+    with TestClient(app) as client:
+        assert client.get("/").json() == "<fake>"
 
 
 def test_an_application_can_be_started_again(upstream: Upstream, profiles: list[SessionProfile]) -> None:

@@ -152,6 +152,15 @@ async def test_an_owner_cannot_be_entered_twice_at_once(server: LoopbackServer) 
         assert await service.call() == 200
 
 
+async def test_an_owner_whose_session_cannot_be_opened_is_as_before() -> None:
+    """What aiohttp says of the profile goes on its way, and does not count as an entry."""
+    service = SessionOwner(profile=SessionProfile(ssl=7))
+    for _ in range(2):
+        with pytest.raises(TypeError):
+            await service.__aenter__()
+    assert repr(service) == "<SessionOwner owns a session, not open yet>"
+
+
 async def test_a_repr_tells_the_role_and_the_state(sessions: SessionManager) -> None:
     """Owner or borrower; not open, open, closed."""
     service = Service("http://127.0.0.1")

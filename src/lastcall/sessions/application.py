@@ -1,6 +1,6 @@
 """The sessions of a web application: a manager from its start to its end, whichever framework runs it."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from lastcall.errors import SetupError
@@ -13,7 +13,7 @@ __all__ = ["application_sessions", "check_given"]
 Given = SessionManager | SessionProfile
 
 
-def check_given(caller: str, given: Iterable[object]) -> tuple[Given, ...]:
+def check_given(caller: str, given: tuple[object, ...]) -> tuple[Given, ...]:
     """
     Return what an application gave to *caller*: one manager, or any number of profiles.
 
@@ -22,15 +22,14 @@ def check_given(caller: str, given: Iterable[object]) -> tuple[Given, ...]:
 
         ProfileError: If two different profiles have the same name.
     """
-    checked = tuple(one for one in given if isinstance(one, Given))
-    profiles = tuple(one for one in checked if isinstance(one, SessionProfile))
-    if checked != tuple(given) or (checked != profiles and len(checked) > 1):
-        raise TypeError(
-            f"{caller} takes one SessionManager, or SessionProfiles,"
-            f" not ({', '.join(type(one).__name__ for one in given)})"
-        )
+    profiles = tuple(one for one in given if isinstance(one, SessionProfile))
+    if len(given) == 1 and isinstance(given[0], SessionManager):
+        return (given[0],)
+    if len(profiles) != len(given):
+        kinds = ", ".join(type(one).__name__ for one in given)
+        raise TypeError(f"{caller} takes one SessionManager or any number of SessionProfiles, not ({kinds})")
     SessionManager(*profiles)  # refuses at import what would fail at the start
-    return checked
+    return profiles
 
 
 @asynccontextmanager

@@ -91,8 +91,9 @@ class SessionOwner:
                 "it was entered twice at once, and the first to leave would close the other's session",
                 "async with service: ...  # while another task is inside",
             )
-        self._manager = SessionManager(self.profile)
-        self._session = await self._manager.get(self.profile.name)
+        manager = SessionManager(self.profile)
+        self._session = await manager.get(self.profile.name)
+        self._manager = manager
         return self
 
     def __aexit__(
