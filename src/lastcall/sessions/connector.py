@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import logging
+import math
 import time
 import warnings
 import weakref
@@ -128,13 +129,11 @@ class SharedConnector(TCPConnector):
         """Drop the spent connections that would be next, then let aiohttp take one."""
         if conns := self._conns.get(key):
             now = time.monotonic()
-            keepalive = self._keepalive_timeout
+            oldest = -math.inf if self._keepalive_timeout is None else now - self._keepalive_timeout
             while conns:
-                handler, idle_since = conns[0]
-                if handler.is_connected() and (keepalive is None or now - idle_since <= keepalive):
-                    assert isinstance(handler, PooledHandler)
-                    if not handler.is_spent(now):
-                        break
+                handler: Any = conns[0][0]  # a PooledHandler: the factory makes no other
+                if conns[0][1] >= oldest and not handler.is_spent(now):
+                    break
                 conns.popleft()
                 self._drop(key, handler)
         return super()._get(key, traces)
@@ -147,7 +146,8 @@ class SharedConnector(TCPConnector):
 
     def _release_acquired(self, key: "ConnectionKey", proto: ResponseHandler) -> None:
         self._calls.pop(proto, None)
-        self._changed.set()
+        if self.ending is not None:
+            self._changed.set()
         super()._release_acquired(key, proto)
 
     async def _create_connection(

@@ -81,12 +81,12 @@ class PooledHandler(ResponseHandler):
 
     def is_spent(self, now: float) -> bool:
         """
-        Whether an idle connection must not be used again: it is too old, or its socket has something to say.
+        Whether an idle connection must not be used again: it is lost, too old, or has something to say.
 
         Between two responses a server says nothing, so what can be read is the end of the connection, or
         something that would be taken for the next response.
         """
-        return now >= self._spent_at or bool(self._look())
+        return now >= self._spent_at or self.transport is None or bool(self._look())
 
     def fail(self, ending: Ending) -> None:
         """Give those who wait on this connection, for headers, body or message, the error that says why."""

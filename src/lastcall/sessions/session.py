@@ -22,20 +22,11 @@ class _Quiet:
         """Do nothing."""
 
 
-class _ManagedSession(_Quiet, ClientSession):
-    """A session over a manager's connector; refuses requests once that is being closed."""
-
-    # aiohttp 4 has slots in its place.
-    ATTRS = getattr(ClientSession, "ATTRS", frozenset()) | {"shared"}
-    shared: SharedConnector
-
-    def _request(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, ClientResponse]:
-        # A plain function costs a request less than one more coroutine.
-        ending = self.shared.ending
-        return super()._request(*args, **kwargs) if ending is None else _refuse(ending)
+# aiohttp 4 has slots in its place.
+_ATTRS: frozenset[str] = getattr(ClientSession, "ATTRS", frozenset())
 
 
-class SharedSession(_ManagedSession):
+class SharedSession(_Quiet, ClientSession):
     """
     The session of one loop and profile, shared by all who ask for it.
 
@@ -52,7 +43,7 @@ class SharedSession(_ManagedSession):
         SessionClosedError: By every request, once the manager has begun to close it.
     """
 
-    ATTRS = _ManagedSession.ATTRS | {"opened_on", "_release"}
+    ATTRS = _ATTRS | {"shared", "opened_on", "_release", "_request"}
 
     def __init__(self, profile: SessionProfile, release: "Callable[[SharedSession], None]") -> None:
         connector = SharedConnector(profile.name, max_age=profile.max_age, **profile.connector_options())
@@ -63,7 +54,9 @@ class SharedSession(_ManagedSession):
 
     def begin_closing(self, ending: Ending) -> None:
         """Refuse new requests from here on, and leave the manager; the first to close it is named."""
-        self.shared.ending = self.shared.ending or ending
+        self.shared.ending = ending = self.shared.ending or ending
+        # Only from now on: an override that every request passed through would cost each two microseconds.
+        self._request = lambda *_args, **_kwargs: _refuse(ending)  # type: ignore[method-assign]
         self._release(self)
 
     def close(self) -> Coroutine[Any, Any, None]:
@@ -104,12 +97,15 @@ class SharedSession(_ManagedSession):
         return self.shared.forget()
 
 
-class LentSession(_ManagedSession):
+class LentSession(_Quiet, ClientSession):
     """
     A light session over a shared connector, for code that insists on closing what it gets.
 
-    It has headers and cookies of its own. Closing it, or forgetting to, closes nothing else.
+    It has headers and cookies of its own. Closing it, or forgetting to, closes nothing else. Once the shared
+    session is being closed, its requests raise `SessionClosedError` too.
     """
+
+    ATTRS = _ATTRS | {"shared"}
 
     def __init__(
         self,
@@ -128,6 +124,10 @@ class LentSession(_ManagedSession):
             **options,
         )
         self.shared = connector
+
+    def _request(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, ClientResponse]:
+        ending = self.shared.ending
+        return super()._request(*args, **kwargs) if ending is None else _refuse(ending)
 
     def __repr__(self) -> str:
         """Tell whose connections it uses."""
