@@ -1,0 +1,65 @@
+"""The `GithubService` that a handler or an endpoint gets: made for each, on the application's one session."""
+
+from typing import Any
+
+from aiohttp import ClientSession
+
+from lastcall.errors import SetupError
+
+from .event import Event
+from .settings import Settings
+
+__all__ = ["Clients"]
+
+
+class Clients:
+    """
+    Makes services that borrow *session*, each for the installation that an event is for.
+
+    Args:
+        settings: Whose token or GitHub App is used.
+
+        session: Open for as long as the services are used; whoever opened it closes it.
+    """
+
+    def __init__(self, settings: Settings, session: ClientSession) -> None:
+        self.session = session
+        self._settings = settings
+        self._app = _app_auth(settings) if settings.app_id else None
+
+    async def for_event(self, event: Event) -> Any:
+        """
+        Return the service for *event*: with the token, or as the GitHub App's installation.
+
+        An event for no installation, such as "github_app_authorization", has one that is the GitHub App.
+        """
+        if self._app is None:
+            return self.personal()
+        number = event.installation_id
+        return self._service(auth=self._app if number is None else self._app.installation(number))
+
+    def personal(self) -> Any:
+        """
+        Return the service of the personal token.
+
+        Raises:
+            SetupError: If there is none, because the settings name a GitHub App.
+        """
+        if self._settings.token is None:
+            raise SetupError("there is no GITHUB_TOKEN: the settings name a GitHub App, which is no user")
+        return self._service(token=self._settings.token)
+
+    def for_hooks(self) -> Any:
+        """Return the service that may ask for the webhook's own deliveries."""
+        return self.personal() if self._app is None else self._service(auth=self._app)
+
+    def _service(self, **options: Any) -> Any:
+        from .service import GithubService  # noqa: PLC0415 - heavy, and needed once there is work
+
+        return GithubService(session=self.session, base_url=self._settings.api_url, **options)
+
+
+def _app_auth(settings: Settings) -> Any:
+    from .auth import AppAuth  # noqa: PLC0415 - needs cryptography, which a token does not
+
+    return AppAuth(settings.app_id, settings.private_key)
