@@ -125,10 +125,6 @@ class Spacing:
         self._next = start + self.interval
         return start - now
 
-    def restart(self) -> None:
-        """Count the interval from now, as if something had started only just now."""
-        self._next = max(self._next, self._clock() + self.interval)
-
 
 class TokenBucket:
     """

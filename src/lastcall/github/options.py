@@ -51,7 +51,7 @@ class Options:
     """Seconds from one write of a token to the next, each sent after the last was answered."""
 
     retry_unsafe: bool = False
-    """Whether POST and PATCH are sent again even if the first may have arrived: a comment may appear twice."""
+    """Whether POST and PATCH are sent again though the first may have arrived: comments may appear twice."""
 
     timeout: ClientTimeout = field(
         default_factory=lambda: ClientTimeout(total=60.0, sock_connect=10.0, sock_read=30.0)
