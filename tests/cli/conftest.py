@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,15 +107,13 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+def bench(tmp_path: Path) -> Iterator[Bench]:
     """An empty directory to run programs in, with a temporary directory of its own."""
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
     dropped = {"PYTHONPATH", "LASTCALL_SPOOL", "NO_COLOR", "FORCE_COLOR", "COLUMNS"}
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
-    work = tmp_path / "work"
-    work.mkdir()
-    return Bench(work, {**environment, "TMPDIR": str(temporary), "TERM": "xterm"})
+    # Not below tmp_path: the forkserver's socket lies in it, and a socket's path may have 107 bytes at most.
+    with tempfile.TemporaryDirectory(prefix="lc-") as temporary:
+        yield Bench(tmp_path, {**environment, "TMPDIR": temporary, "TERM": "xterm"})
 
 
 def first_line(stream: IO[str] | None) -> str:

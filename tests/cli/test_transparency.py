@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -111,7 +112,7 @@ def test_no_trace_of_the_spool_is_left(bench: Bench) -> None:
     """The temporary directory is as empty as before."""
     bench.write("leak.py", LEAK)
     bench.run("leak.py")
-    assert not any((bench.directory.parent / "tmp").iterdir())
+    assert not any(Path(bench.environment["TMPDIR"]).iterdir())
 
 
 def test_a_fork_brings_no_warning_of_threads(bench: Bench) -> None:

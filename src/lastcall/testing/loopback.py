@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from http import HTTPStatus
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -321,6 +322,9 @@ class LoopbackServer:
         self._notify()
         try:
             return await handler(request)
+        except ConnectionResetError:
+            # The client went away, as clients do; aiohttp would log it as an error of the handler.
+            return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
         finally:
             self._in_flight -= 1
             self._notify()
