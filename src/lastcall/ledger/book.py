@@ -7,10 +7,11 @@ import weakref
 from asyncio import AbstractEventLoop, current_task
 from asyncio.events import _get_running_loop
 from contextvars import ContextVar
+from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from .entries import Guest, Opening, Place, Tally, Tick, Use, tick
+from .entries import TICK_S, Guest, Opening, Place, Tally, Tick, Use, atomic, tick
 from .records import Evidence, Kind
 from .responses import Requests
 from .sites import Stack, stack_at
@@ -28,8 +29,9 @@ class Book:
     """
     What this process opened since the watch began.
 
-    One lock guards all counters. It is reentrant, because a collection may run `__del__` of a session,
-    and so this code, wherever memory is asked for; no step holds half-made state across such a point.
+    One lock guards all counters, but for the steps marked as atomic. It is reentrant, because a
+    collection may run `__del__` of a session, and so this code, wherever memory is asked for; no step
+    holds half-made state across such a point.
     """
 
     def __init__(self) -> None:
@@ -50,39 +52,43 @@ class Book:
 
     # -- opened
 
-    def open_session(self, frame: FrameType | None, connector: BaseConnector) -> None:
+    @atomic
+    def open_session(
+        self, frame: FrameType | None, connector: BaseConnector, loop: AbstractEventLoop | None
+    ) -> None:
         """Write down a plain session, from within its constructor, by the connector it just got."""
         stack = stack_at(frame)
-        loop, task, place = self._whence()
+        running = current_task(loop) if loop is not None else None
+        task = running.get_name() if running is not None else None
         label = current_label.get()
-        now = tick()
-        with self.lock:
-            tally = self.tallies.get(stack) or self._tally(stack, "session")
-            entry = tally.latest
-            if (
-                entry is not None
-                and entry.opened is now
-                and entry.task is task
-                and entry.place is place
-                and entry.label is label
-                and entry.use is None
-            ):
-                entry.left += 1
-            else:
-                entry = tally.latest = Opening(tally, place, task, label, now)
-                if loop is None:
-                    entry.use = Use(connector)
-            tally.alive += 1
-            if tally.alive > tally.peak:  # noqa: PLR1730 - max() costs a call
-                tally.peak = tally.alive
-            key = id(connector)
-            if key in self.entries:
-                self._connector_lost(key)
-            self.entries[key] = entry
+        tally = self.tallies.get(stack) or self._tally(stack, "session")
+        key = id(connector)
+        if key in self.entries:
+            self._connector_lost(key)
+        entry = tally.latest
+        if (
+            entry is None
+            or monotonic() - entry.opened.mono >= TICK_S
+            or entry.place.loop() is not loop
+            or entry.task is not task
+            or entry.label is not label
+            or entry.use is not None
+        ):
+            entry = Opening(tally, self._place(loop), task, label, tick())
+            entry.left = 0
+            if loop is None:
+                entry.use = Use(connector)
+            tally.latest = entry
+        # No call from here on: that makes it one step.
+        entry.left += 1
+        tally.alive += 1
+        if tally.alive > tally.peak:  # noqa: PLR1730 - max() costs a call
+            tally.peak = tally.alive
+        self.entries[key] = entry
 
     def open_connector(self, frame: FrameType | None, connector: BaseConnector) -> Opening:
         """Write down a connector that was opened without a session."""
-        _, task, place = self._whence()
+        task, place = self._whence()
         with self.lock:
             tally = self._tally(stack_at(frame), "connector")
             entry = self.entries[id(connector)] = Opening(tally, place, task, current_label.get(), tick())
@@ -94,7 +100,7 @@ class Book:
     ) -> None:
         """Write down a session of a subclass, or one that is given its *connector*."""
         stack = stack_at(frame)
-        _, task, place = self._whence()
+        task, place = self._whence()
         host: Opening | None = None
         if connector is not None:
             host = self._entry_of(connector) or self.open_connector(frame, connector)
@@ -127,19 +133,16 @@ class Book:
             self.entries[id(connector)] = guest
         return True
 
-    def _whence(self) -> tuple[AbstractEventLoop | None, str | None, Place]:
+    def _whence(self) -> tuple[str | None, Place]:
         loop = _get_running_loop()
-        task = None
-        if loop is not None and (running := current_task(loop)) is not None:
-            task = running.get_name()
-        try:
-            place: Place = self._thread.place
-            if place.loop() is loop:
-                return loop, task, place
-        except AttributeError:
-            pass
-        place = self._thread.place = Place(loop)
-        return loop, task, place
+        running = current_task(loop) if loop is not None else None
+        return running.get_name() if running is not None else None, self._place(loop)
+
+    def _place(self, loop: AbstractEventLoop | None) -> Place:
+        place: Place | None = getattr(self._thread, "place", None)
+        if place is None or place.loop() is not loop:
+            place = self._thread.place = Place(loop)
+        return place
 
     def _tally(self, stack: Stack, kind: Kind) -> Tally:
         tallies = self.tallies if kind == "session" else self.connector_tallies
@@ -150,12 +153,11 @@ class Book:
     def use(self, connector: BaseConnector, entry: Opening) -> Use:
         """Return what is noted of the use of *connector*, from its first use on."""
         with self.lock:
+            use = entry.use or Use(connector)
             if entry.left > 1:
-                entry = entry.apart()
-                self.entries[id(connector)] = entry
-            if entry.use is None:
-                entry.use = Use(connector)
-            return entry.use
+                entry = self.entries[id(connector)] = entry.apart()
+            entry.use = use
+            return use
 
     def pool_of(self, session: ClientSession) -> Opening | None:
         """Return the entry of the connector *session* stands on, made its own; None if unknown."""
@@ -208,8 +210,21 @@ class Book:
 
     # -- ended
 
-    def connector_closed(self, entry: Opening, *, late: bool) -> None:
-        """Write down that the connector of *entry* was closed; *late* says: after its loop."""
+    @atomic
+    def connector_closed(self, entry: Opening, loop: AbstractEventLoop) -> None:
+        """Write down that the connector of *entry* was closed, which was on *loop*."""
+        late = loop.is_closed()
+        if late or entry.use is not None or entry.suspected:
+            self._connector_settled(entry, late=late)
+            return
+        # What `_close` does, without a call.
+        entry.left -= 1
+        entry.closed = True
+        tally = entry.tally
+        tally.closed += 1
+        tally.alive -= 1
+
+    def _connector_settled(self, entry: Opening, *, late: bool) -> None:
         with self.lock:
             if late:
                 entry.late = True

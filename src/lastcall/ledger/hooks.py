@@ -9,8 +9,10 @@ before. None stands in `__init__` or `close`: aiohttp's own warnings keep pointi
 from __future__ import annotations
 
 import sys
+from asyncio.events import _get_running_loop
 from collections.abc import Callable, Coroutine
 from time import monotonic
+from types import FrameType
 from typing import Any
 
 from aiohttp.client import ClientSession
@@ -25,6 +27,7 @@ __all__ = ["close_book", "open_book"]
 # aiohttp 4 renames it.
 _CLOSE = "_close" if hasattr(BaseConnector, "_close") else "_close_immediately"
 _SESSION_GLOBALS = vars(sys.modules[ClientSession.__module__])
+_SESSION_INIT = getattr(ClientSession.__init__, "__code__", None)
 
 _book: Book | None = None
 _installed: dict[tuple[type, str], tuple[Any, Any]] = {}
@@ -77,12 +80,12 @@ def _make_new(original: Callable[..., Any], owner: type[Any]) -> Callable[..., A
 
 def _session_new(original: Callable[..., Any]) -> Callable[..., Any]:
     construct = _make_new(original, ClientSession)
+    plain = ClientSession if original is object.__new__ else None
 
     def new(cls: type[ClientSession], *args: Any, **kwargs: Any) -> ClientSession:
-        if cls is ClientSession and "connector" not in kwargs and original is object.__new__:
+        if cls is plain and "connector" not in kwargs:
             # Its constructor opens a connector: there it is written down.
-            plain: ClientSession = original(cls)
-            return plain
+            return original(cls)  # type: ignore[no-any-return]
         session: ClientSession = construct(cls, args, kwargs)
         book = _book
         if book is not None and isinstance(session, ClientSession):
@@ -98,22 +101,28 @@ def _session_new(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _connector_new(original: Callable[..., Any]) -> Callable[..., Any]:
     construct = _make_new(original, BaseConnector)
+    # The usual class is told apart first: asking what comes next in the order takes a while.
+    plain = TCPConnector if original is object.__new__ else None
 
     def new(cls: type[BaseConnector], *args: Any, **kwargs: Any) -> BaseConnector:
-        # The usual class is told apart first: asking what comes next in the order takes a while.
-        plain = cls is TCPConnector and original is object.__new__
-        connector: BaseConnector = original(cls) if plain else construct(cls, args, kwargs)
+        connector: BaseConnector = original(cls) if cls is plain else construct(cls, args, kwargs)
         book = _book
         if book is not None:
             caller = sys._getframe(1)
-            if caller.f_globals is _SESSION_GLOBALS and caller.f_code.co_name == "__init__":
+            if caller.f_code is _SESSION_INIT or _is_session_init(caller):
                 if not (book.expecting and book.seat_guest(caller.f_locals["self"], connector)):
-                    book.open_session(caller.f_back, connector)
+                    # To ask asyncio for the loop takes longer than all the rest.
+                    book.open_session(caller.f_back, connector, kwargs.get("loop") or _get_running_loop())
             else:
                 book.open_connector(caller, connector)
         return connector
 
     return new
+
+
+def _is_session_init(frame: FrameType) -> bool:
+    """Tell whether *frame* runs the constructor of `ClientSession`, also where its code was replaced."""
+    return frame.f_globals is _SESSION_GLOBALS and frame.f_code.co_name == "__init__"
 
 
 def _session_del(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -145,8 +154,8 @@ def _session_detach(original: Callable[..., Any]) -> Callable[..., Any]:
 def _connector_del(original: Callable[..., Any]) -> Callable[..., Any]:
     def delete(self: BaseConnector) -> None:
         book = _book
-        entry = book.entries.pop(id(self), None) if book is not None else None
-        if book is not None and entry is not None:
+        if book is not None and id(self) in book.entries:
+            entry = book.entries.pop(id(self))
             if self._closed:
                 book.connector_unheard(entry, built=hasattr(self, "_conns"))
             else:
@@ -158,13 +167,13 @@ def _connector_del(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _connector_close(original: Callable[..., Any]) -> Callable[..., Any]:
-    def _close(self: BaseConnector, *args: Any, **kwargs: Any) -> Any:
+    def _close(self: BaseConnector, **kwargs: Any) -> Any:
         book = _book
         if book is not None:
             entry = book.entries.pop(id(self), None)
             if entry is not None:
-                book.connector_closed(entry, late=self._loop.is_closed())
-        return original(self, *args, **kwargs)
+                book.connector_closed(entry, self._loop)
+        return original(self, **kwargs)
 
     return _close
 

@@ -40,10 +40,11 @@ def take(book: Book, *, ended: bool = False, idle_after: float | None = None) ->
     """Return what *book* knows now; see `lastcall.ledger.snapshot` for the arguments."""
     book.sweep()
     with book.lock:
+        # Sessions may be opened and closed meanwhile; in this order none is counted twice.
+        closed = sum(tally.closed for tally in list(book.tallies.values()))
         piles = _piles(book, ended=ended, idle_after=idle_after)
         tallies = list(book.tallies.values())
         opened = sum(tally.opened for tally in tallies)
-        closed = sum(tally.closed for tally in tallies)
         withdrawn = sum(tally.withdrawn for tally in tallies)
         churn = [item for tally in tallies if (item := _churn(tally)) is not None]
     leaks = [_leak(stack, kind, evidence, pile) for (stack, kind, evidence), pile in piles.items()]
