@@ -1,5 +1,7 @@
 """Real servers on the loopback, for our tests and for yours: they count, and they fail as told."""
 
+from .github import GitHubServer
+from .github_pages import LinkForm
 from .loopback import AppFactory, LoopbackServer
 from .openai import OpenAIServer
 from .openai_shapes import completion_text
@@ -14,6 +16,8 @@ __all__ = [
     "ConnectionEnd",
     "ConnectionRecord",
     "Cut",
+    "GitHubServer",
+    "LinkForm",
     "LoopbackServer",
     "OpenAIServer",
     "RequestRecord",
