@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 import uuid
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -28,7 +29,7 @@ _SECONDS = 10
 )
 @needs_extra
 def send(
-    payload: click.utils.LazyFile, event: str, url: str, delivery_id: str | None, env_file: Path
+    payload: BinaryIO, event: str, url: str, delivery_id: str | None, env_file: Path
 ) -> None:
     """
     Send the JSON in the file PAYLOAD, signed with GITHUB_WEBHOOK_SECRET.

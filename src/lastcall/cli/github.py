@@ -56,7 +56,9 @@ command.add_command(send)
     "--grace", default=20.0, show_default=True, help="Seconds a shutdown waits for handlers that run."
 )
 @needs_extra
-def serve(host: str, port: int, db: Path | None, handlers: str | None, env_file: Path, grace: float) -> None:
+def serve(
+    *, host: str, port: int, db: Path | None, handlers: str | None, env_file: Path, grace: float
+) -> None:
     """
     Serve POST /webhook, and /deliveries for people.
 

@@ -27,6 +27,7 @@ from .networks import AllowList
 from .openapi import WEBHOOK_PATH, webhook_operation
 from .router import Router
 from .runtime import Runtime, running, runtime_of
+from .service import GithubService
 from .settings import Settings
 from .store_sqlite import SQLiteInbox
 from .tally import CONTENT_TYPE, Tally
@@ -38,7 +39,7 @@ PROFILE = "github"
 RuntimeOf = Annotated[Runtime, Depends(runtime_of)]
 
 
-async def get_github_service(runtime: RuntimeOf) -> Any:
+async def get_github_service(runtime: RuntimeOf) -> GithubService:
     """
     Return a `GithubService` with the settings' token, on the application's session: a dependency.
 
@@ -138,7 +139,7 @@ async def _metrics(runtime: RuntimeOf) -> Response:
     return Response(runtime.tally.prometheus(await runtime.inbox.counts()), media_type=CONTENT_TYPE)
 
 
-async def _user(github: Annotated[Any, Depends(get_github_service)]) -> Any:
+async def _user(github: Annotated[GithubService, Depends(get_github_service)]) -> Any:
     return await github.get_my_user_info()
 
 

@@ -6,7 +6,9 @@ from aiohttp import ClientSession
 
 from lastcall.errors import SetupError
 
+from .auth import AppAuth
 from .event import Event
+from .service import GithubService
 from .settings import Settings
 
 __all__ = ["Clients"]
@@ -25,9 +27,10 @@ class Clients:
     def __init__(self, settings: Settings, session: ClientSession) -> None:
         self.session = session
         self._settings = settings
-        self._app = _app_auth(settings) if settings.app_id else None
+        key = settings.private_key
+        self._app = AppAuth(settings.app_id, key) if settings.app_id and key else None
 
-    async def for_event(self, event: Event) -> Any:
+    async def for_event(self, event: Event) -> GithubService:
         """
         Return the service for *event*: with the token, or as the GitHub App's installation.
 
@@ -38,7 +41,7 @@ class Clients:
         number = event.installation_id
         return self._service(auth=self._app if number is None else self._app.installation(number))
 
-    def personal(self) -> Any:
+    def personal(self) -> GithubService:
         """
         Return the service of the personal token.
 
@@ -49,17 +52,9 @@ class Clients:
             raise SetupError("there is no GITHUB_TOKEN: the settings name a GitHub App, which is no user")
         return self._service(token=self._settings.token)
 
-    def for_hooks(self) -> Any:
+    def for_hooks(self) -> GithubService:
         """Return the service that may ask for the webhook's own deliveries."""
         return self.personal() if self._app is None else self._service(auth=self._app)
 
-    def _service(self, **options: Any) -> Any:
-        from .service import GithubService  # noqa: PLC0415 - heavy, and needed once there is work
-
+    def _service(self, **options: Any) -> GithubService:
         return GithubService(session=self.session, base_url=self._settings.api_url, **options)
-
-
-def _app_auth(settings: Settings) -> Any:
-    from .auth import AppAuth  # noqa: PLC0415 - needs cryptography, which a token does not
-
-    return AppAuth(settings.app_id, settings.private_key)

@@ -1,0 +1,1 @@
+"""The webhook service: intake, inbox, worker, application and command."""

@@ -1,0 +1,253 @@
+"""The inbox: nothing lost, nothing suppressed, whatever the disk, the clock and other processes do."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from lastcall.github.inbox import Added, HandlerRecord, InboxError, State, Verdict
+from lastcall.github.store_sqlite import SQLiteInbox
+
+from .conftest import received
+
+DONE = Verdict(State.DONE, {})
+DEAD = Verdict(State.DEAD, {"one": HandlerRecord(done=True), "two": HandlerRecord(failures=5)}, "no")
+
+
+class Clock:
+    """A wall clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_new_delivery_is_stored_raw(inbox: SQLiteInbox) -> None:
+    """The bytes that come out are those that went in."""
+    assert await inbox.add(received("1", data={"a": 1})) is Added.STORED
+    (claimed,) = await inbox.claim(10)
+    assert claimed.body == b'{"a": 1}'
+
+
+async def test_a_delivery_that_waits_is_not_stored_twice(inbox: SQLiteInbox) -> None:
+    """Queued or running, it is pending and there once."""
+    await inbox.add(received("1"))
+    assert await inbox.add(received("1")) is Added.PENDING
+    assert len(await inbox.claim(10)) == 1
+    assert await inbox.add(received("1")) is Added.PENDING
+    assert not await inbox.claim(10)
+
+
+async def test_a_delivery_that_is_done_is_dropped(inbox: SQLiteInbox) -> None:
+    """A redelivery of handled work does nothing."""
+    await inbox.add(received("1"))
+    await inbox.claim(1)
+    assert await inbox.settle("1", DONE)
+    assert await inbox.add(received("1")) is Added.DONE
+    assert not await inbox.claim(1)
+
+
+async def test_a_redelivery_of_failed_work_is_queued_again(inbox: SQLiteInbox) -> None:
+    """A unique GUID never suppresses work that is not done; handlers that succeeded stay so."""
+    await inbox.add(received("1"))
+    await inbox.claim(1)
+    await inbox.settle("1", DEAD)
+    assert await inbox.add(received("1")) is Added.REQUEUED
+    (again,) = await inbox.claim(1)
+    assert again.summary.handlers == {"one": HandlerRecord(done=True)}
+
+
+async def test_many_at_once_are_all_stored(inbox: SQLiteInbox) -> None:
+    """Concurrent additions share transactions, and each gets its own answer."""
+    added = await asyncio.gather(*(inbox.add(received(str(number % 300))) for number in range(600)))
+    assert sorted(added) == sorted([Added.STORED] * 300 + [Added.PENDING] * 300)
+    assert (await inbox.counts())[State.QUEUED] == 300
+
+
+async def test_the_oldest_come_first(inbox: SQLiteInbox) -> None:
+    """Deliveries are taken in the order in which they came."""
+    for name in "cab":
+        await inbox.add(received(name))
+    assert [one.delivery_id for one in await inbox.claim(2)] == ["c", "a"]
+
+
+async def test_deliveries_with_one_key_are_taken_one_after_the_other(inbox: SQLiteInbox) -> None:
+    """The next one of a repository waits until the one before it is done, retries included."""
+    for name, key in [("1", "r"), ("2", "r"), ("3", "s")]:
+        await inbox.add(received(name, key=key))
+    assert [one.delivery_id for one in await inbox.claim(9)] == ["1", "3"]
+    await inbox.settle("1", Verdict(State.QUEUED, {}, "no", delay=60))
+    assert not await inbox.claim(9)
+    await inbox.replay("1")
+    assert [one.delivery_id for one in await inbox.claim(9)] == ["1"]
+    await inbox.settle("1", DEAD)
+    assert [one.delivery_id for one in await inbox.claim(9)] == ["2"]
+
+
+async def test_released_work_is_as_if_not_taken(inbox: SQLiteInbox) -> None:
+    """A shutdown costs no attempt."""
+    await inbox.add(received("1"))
+    await inbox.claim(1)
+    await inbox.release(["1"])
+    (again,) = await inbox.claim(1)
+    assert again.summary.attempts == 1
+
+
+async def test_a_lease_that_is_not_renewed_runs_out(path: Path) -> None:
+    """Another process takes up what was not heard of for the time of a lease; the first can settle no more."""
+    clock = Clock()
+    first, second = SQLiteInbox(path, clock=clock), SQLiteInbox(path, clock=clock)
+    await first.open()
+    await second.open()
+    await first.add(received("1"))
+    await first.claim(1)
+    clock.now += 20
+    await first.renew()
+    clock.now += 20
+    assert not await second.claim(1)
+    clock.now += 20
+    (taken,) = await second.claim(1)
+    assert taken.summary.crashes == 1
+    assert not await first.settle("1", DONE)
+    assert await second.settle("1", DONE)
+    await first.close()
+    await second.close()
+
+
+async def test_what_kills_its_worker_again_and_again_is_dead(path: Path) -> None:
+    """A delivery that crashes the process does not crash it for ever."""
+    clock = Clock()
+    inboxes = [SQLiteInbox(path, clock=clock, crashes_max=2) for _ in range(3)]
+    for inbox in inboxes:
+        await inbox.open()
+    await inboxes[0].add(received("1"))
+    for inbox in inboxes:
+        await inbox.claim(1)
+        clock.now += 60
+    assert await inboxes[0].known(["1"]) == {"1": State.DEAD}
+    for inbox in inboxes:
+        await inbox.close()
+
+
+@pytest.mark.parametrize("jump", [-1e6, 1e6])
+async def test_a_clock_that_jumps_delays_nothing_for_long(path: Path, jump: float) -> None:
+    """Neither due times nor leases that lie in another age hold work back, nor is it taken twice."""
+    clock = Clock()
+    inbox, other = SQLiteInbox(path, clock=clock), SQLiteInbox(path, clock=clock)
+    await inbox.open()
+    await other.open()
+    await inbox.add(received("waits"))
+    await inbox.claim(1)
+    await inbox.settle("waits", Verdict(State.QUEUED, {}, "no", delay=60))
+    await inbox.add(received("runs"))
+    await inbox.claim(1)
+    clock.now += jump
+    assert [one.delivery_id for one in await inbox.claim(9)] == ["waits"]
+    assert [one.delivery_id for one in await other.claim(9)] == ["runs"]
+    await inbox.close()
+    await other.close()
+
+
+async def test_a_replay_of_done_work_runs_every_handler(inbox: SQLiteInbox) -> None:
+    """Who replays what is done wants all of it done again."""
+    await inbox.add(received("1"))
+    await inbox.claim(1)
+    await inbox.settle("1", Verdict(State.DONE, {"one": HandlerRecord(done=True)}))
+    assert await inbox.replay("1") is State.DONE
+    (again,) = await inbox.claim(1)
+    assert not again.summary.handlers
+
+
+async def test_a_replay_of_nothing_or_of_running_work_changes_nothing(inbox: SQLiteInbox) -> None:
+    """An unknown GUID is None, a running one stays leased."""
+    assert await inbox.replay("1") is None
+    await inbox.add(received("1"))
+    await inbox.claim(1)
+    assert await inbox.replay("1") is State.RUNNING
+    assert not await inbox.claim(1)
+
+
+async def test_old_deliveries_are_deleted_and_open_ones_never(path: Path) -> None:
+    """Retention takes what is done or dead for long enough."""
+    clock = Clock()
+    inbox = SQLiteInbox(path, clock=clock)
+    await inbox.open()
+    for name, verdict in [("done", DONE), ("dead", DEAD)]:
+        await inbox.add(received(name))
+        await inbox.claim(1)
+        await inbox.settle(name, verdict)
+    await inbox.add(received("open"))
+    clock.now += 100
+    assert await inbox.purge(done_s=50, dead_s=200) == 1
+    assert set(await inbox.known(["done", "dead", "open"])) == {"dead", "open"}
+    await inbox.close()
+
+
+async def test_lists_are_bounded_and_go_on_where_one_ended(inbox: SQLiteInbox) -> None:
+    """The newest first; the next page begins before the last of this one."""
+    for number in range(5):
+        await inbox.add(received(str(number)))
+    page = await inbox.list(limit=2)
+    assert [one.delivery_id for one in page] == ["4", "3"]
+    assert [one.delivery_id for one in await inbox.list(limit=2, before="3")] == ["2", "1"]
+    assert not await inbox.list(state=State.DEAD)
+
+
+async def test_a_locked_database_is_an_error_in_bounded_time_and_works_afterwards(path: Path) -> None:
+    """Somebody else's lock is waited for, then told of; nothing is half written."""
+    inbox = SQLiteInbox(path, busy_s=0.1)
+    await inbox.open()
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(InboxError, match="locked"):
+            await inbox.add(received("1"))
+        assert not await inbox.list()
+        other.execute("ROLLBACK")
+    other.close()
+    assert await inbox.add(received("1")) is Added.STORED
+    await inbox.close()
+
+
+async def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
+    """A wrong path is told of in a sentence when the inbox is opened."""
+    path.write_bytes(b"something else" * 100)
+    with pytest.raises(InboxError, match="not a database"):
+        await SQLiteInbox(path).open()
+
+
+async def test_a_newer_schema_is_refused(path: Path) -> None:
+    """A file of a later version is not written to."""
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA user_version = 99")
+    other.close()
+    with pytest.raises(InboxError, match="schema version 99"):
+        await SQLiteInbox(path).open()
+
+
+async def test_one_wrong_write_harms_no_other(inbox: SQLiteInbox) -> None:
+    """Writes share a transaction; one that fails of itself is left out of it."""
+
+    def wrong(_connection: sqlite3.Connection) -> None:
+        raise ValueError("mine")
+
+    results = await asyncio.gather(
+        inbox.add(received("1")), inbox._writer.run(wrong), inbox.add(received("2")), return_exceptions=True
+    )
+    assert [results[0], results[2]] == [Added.STORED, Added.STORED]
+    assert isinstance(results[1], ValueError)
+    assert len(await inbox.list()) == 2
+
+
+async def test_a_closed_inbox_says_so(path: Path) -> None:
+    """A write after the close is an error, not a wait without end."""
+    inbox = SQLiteInbox(path)
+    await inbox.open()
+    await inbox.close()
+    await inbox.close()
+    with pytest.raises(InboxError, match="closed"):
+        await inbox.add(received("1"))
