@@ -219,7 +219,6 @@ class Book:
             return
         # What `_close` does, without a call.
         entry.left -= 1
-        entry.closed = True
         tally = entry.tally
         tally.closed += 1
         tally.alive -= 1
@@ -361,11 +360,11 @@ class Book:
         self.expecting.discard(guest.key)
 
     def _unopen(self, entry: Opening) -> None:
-        self._forget(entry)
+        entry.left -= 1
         entry.tally.count_unopened()
 
     def _close(self, entry: Opening) -> None:
-        self._forget(entry)
+        entry.left -= 1
         tally = entry.tally
         tally.closed += 1
         tally.alive -= 1
@@ -373,12 +372,8 @@ class Book:
             tally.fold(entry)
 
     def _leak(self, entry: Opening, evidence: Evidence) -> None:
-        self._forget(entry)
-        entry.tally.leak(entry, evidence)
-
-    def _forget(self, entry: Opening) -> None:
         entry.left -= 1
-        entry.closed = True
+        entry.tally.leak(entry, evidence)
 
 
 def _died(entry: Opening) -> Evidence:

@@ -126,7 +126,7 @@ class Opening:
     """
 
     __slots__ = (
-        "claimed", "closed", "label", "late", "left", "opened", "place", "suspected", "tally", "task",
+        "claimed", "label", "late", "left", "opened", "place", "suspected", "tally", "task",
         "use",
     )  # fmt: skip
 
@@ -139,9 +139,8 @@ class Opening:
         self.left = 1
         self.use: Use | None = None
         self.suspected = 0
-        # For the entry of a connector: how many sessions own it, and how it was closed.
+        # For the entry of a connector: how many sessions own it, and whether it was closed too late.
         self.claimed = 0
-        self.closed = False
         self.late = False
 
     @property
@@ -163,6 +162,11 @@ class Opening:
     @property
     def is_ghost(self) -> bool:
         """Whether `ghost` made this entry; a session that holds one is counted nowhere."""
+        return self.left == 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether what was opened is closed or gone, all of it."""
         return self.left == 0
 
     def _copy(self) -> Opening:
