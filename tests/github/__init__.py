@@ -1,0 +1,1 @@
+"""`lastcall.github`: the client and the webhook service."""

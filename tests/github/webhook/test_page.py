@@ -1,0 +1,111 @@
+"""The deliveries page in a real browser, as a person uses it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+import uvicorn
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from lastcall.github import Event, GithubService, Router
+from lastcall.github.app import create_app
+from lastcall.github.settings import Settings
+
+from .conftest import LIMIT, SECRET, signed
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("chromium") and shutil.which("chromedriver")), reason="Chromium or its driver is absent"
+)
+
+MARKUP = "<img src=x onerror=\"document.title='hacked'\">"
+
+
+class ThreadedServer(uvicorn.Server):
+    """A server outside the main thread, which has no signals to handle."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle none."""
+        yield
+
+
+@pytest.fixture
+def repaired() -> threading.Event:
+    """Say whether the handler works by now."""
+    return threading.Event()
+
+
+@pytest.fixture
+def address(tmp_path: Path, repaired: threading.Event) -> Iterator[str]:
+    """Serve an application with a token, and a handler that fails until it is repaired."""
+    router = Router()
+
+    @router.register("push")
+    async def push(event: Event, github: GithubService) -> None:
+        if not repaired.is_set():
+            raise RuntimeError(f"cannot {MARKUP}")
+
+    settings = Settings(secrets=(SECRET,), token="t", page_token="page", db=tmp_path / "x.sqlite3")
+    server = ThreadedServer(uvicorn.Config(create_app(settings, router), log_level="error", access_log=False))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(LIMIT)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    """Start Chromium with a profile of its own."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    for flag in (
+        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-dev-shm-usage",
+        "disable-background-networking", "disable-component-update", "disable-sync",
+        f"user-data-dir={tmp_path / 'profile'}",
+    ):  # fmt: skip
+        options.add_argument(f"--{flag}")
+    driver = webdriver.Chrome(options, webdriver.ChromeService(str(shutil.which("chromedriver"))))
+    yield driver
+    driver.quit()
+
+
+@pytest.mark.slow
+def test_a_person_logs_in_reads_why_and_replays(
+    address: str, browser: webdriver.Chrome, repaired: threading.Event
+) -> None:
+    """The token is asked for; state, error and payload are shown as text; Replay makes it done."""
+    for name, event in [("first", "push"), ("second", "star")]:
+        body = b'{"title": "a payload"}'
+        requests.post(f"{address}/webhook", body, headers=signed(body, event, name), timeout=LIMIT)
+    wait = WebDriverWait(browser, LIMIT, poll_frequency=0.05)
+    browser.get(f"{address}/deliveries")
+    field = wait.until(lambda page: (found := page.find_element(By.ID, "token")).is_displayed() and found)
+    assert "token is needed" in browser.find_element(By.ID, "status").text
+    field.send_keys("page")
+    field.submit()
+    row = "li[data-id=first]"
+    wait.until(lambda page: MARKUP in page.find_element(By.CSS_SELECTOR, "#list").text)
+    assert browser.find_element(By.CSS_SELECTOR, f"{row} .state").text == "queued"
+    assert browser.find_element(By.CSS_SELECTOR, "li[data-id=second] .state").text == "done"
+    assert browser.title == "Deliveries"
+    browser.find_element(By.CSS_SELECTOR, f"{row} summary").click()
+    wait.until(lambda page: '"title": "a payload"' in page.find_element(By.CSS_SELECTOR, f"{row} pre").text)
+    browser.find_element(By.CSS_SELECTOR, f"{row} summary").click()
+    repaired.set()
+    browser.find_element(By.CSS_SELECTOR, f"{row} button").click()
+    browser.find_element(By.CSS_SELECTOR, "h1").click()
+    wait.until(lambda page: "done 2" in page.find_element(By.ID, "states").text)
+    severe = [line["message"] for line in browser.get_log("browser") if "401" not in line["message"]]
+    assert not [line for line in severe if "favicon" not in line]
