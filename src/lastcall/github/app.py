@@ -103,7 +103,7 @@ def create_app(
 
 
 def _intake(settings: Settings, tally: Tally) -> Intake:
-    secrets = [secret.strip().encode() for secret in settings.secrets]
+    secrets = [secret.encode() for secret in settings.secrets]
     return Intake(None, secrets, tally, ordered=settings.ordered)
 
 

@@ -71,8 +71,15 @@ async def running(
 
     First the intake refuses, then handlers finish or their deliveries are given back, then the inbox closes.
     The session is closed after that, by whoever opened it.
+
+    Raises:
+        SetupError: If the application is started already.
+
+        InboxError: If the inbox cannot be opened.
     """
     inbox, intake, clients, tally = parts
+    if hasattr(app.state, _KEY):
+        raise SetupError("the application is started already: end the one lifespan before the next begins")
     await inbox.open()
     worker = Worker(
         inbox, router, clients.for_event, tally, context=context, concurrency=settings.concurrency

@@ -112,7 +112,7 @@ class Settings:
         values = read_environment(environ, env_file=env_file)
         read = _Reader(values)
         settings = {
-            "secrets": tuple(values.get("GITHUB_WEBHOOK_SECRET", "").split(",")),
+            "secrets": tuple(map(str.strip, values.get("GITHUB_WEBHOOK_SECRET", "").split(","))),
             "token": values.get("GITHUB_TOKEN") or None,
             "app_id": values.get("GITHUB_APP_ID") or None,
             "private_key": read.private_key(),
@@ -122,7 +122,7 @@ class Settings:
             "allow": read.networks("GITHUB_WEBHOOK_ALLOW"),
             "allow_github": _GITHUB in read.words("GITHUB_WEBHOOK_ALLOW"),
             "ordered": read.switch("GITHUB_WEBHOOK_ORDERED"),
-            "concurrency": int(read.number("GITHUB_WEBHOOK_CONCURRENCY", 20)),
+            "concurrency": read.whole("GITHUB_WEBHOOK_CONCURRENCY", 20),
             "keep_days": read.number("GITHUB_WEBHOOK_KEEP_DAYS", 14),
             "sweep": read.switch("GITHUB_WEBHOOK_SWEEP"),
             "hook": values.get("GITHUB_WEBHOOK_HOOK") or None,
@@ -167,6 +167,13 @@ class _Reader:
         except ValueError:
             self.problems.append(f"{name} is a number, not {text!r}")
             return default
+
+    def whole(self, name: str, default: int) -> int:
+        text = self._values.get(name) or str(default)
+        if not text.isdecimal():
+            self.problems.append(f"{name} is a whole number, not {text!r}")
+            return default
+        return int(text)
 
     def private_key(self) -> str | None:
         if key := self._values.get("GITHUB_APP_PRIVATE_KEY"):

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .clients import Clients
@@ -61,7 +61,7 @@ async def sweep(
         How many GitHub was asked to send again.
     """
     url = _hook_url(settings)
-    missed = await _missed(github, url, now or datetime.now(timezone.utc))
+    missed = await _missed(github, url, now or datetime.now(UTC))
     known = await inbox.known(tuple(missed))
     asked = 0
     for delivery_id, number in missed.items():

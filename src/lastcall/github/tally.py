@@ -48,7 +48,13 @@ class Tally:
             ("webhook_events_total", "counter", "Verified deliveries stored.", "event", self.events),
             ("webhook_unhandled_total", "counter", "Deliveries no handler wanted.", "event", self.unhandled),
             ("webhook_handler_runs_total", "counter", "Runs of handlers.", "outcome", self.handled),
-            ("webhook_deliveries", "gauge", "Deliveries in the inbox.", "state", dict(states)),
+            (
+                "webhook_deliveries",
+                "gauge",
+                "Deliveries in the inbox.",
+                "state",
+                {str(state): count for state, count in states.items()},
+            ),
         ]
         lines = [line for family in families for line in _family(*family)]
         lines += _head("webhook_redeliveries_asked_total", "counter", "Deliveries asked of GitHub again.")

@@ -54,14 +54,14 @@ def received(delivery_id: str, event: str = "push", data: Any = None, key: str |
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until *condition* holds; bounded."""
     async with asyncio.timeout(LIMIT):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - other processes fulfil it
             await asyncio.sleep(0.005)
 
 
 async def until_state(inbox: SQLiteInbox, delivery_id: str, state: State) -> None:
     """Wait until a delivery is in *state*; bounded."""
     async with asyncio.timeout(LIMIT):
-        while (await inbox.known([delivery_id])).get(delivery_id) is not state:
+        while (await inbox.known([delivery_id])).get(delivery_id) is not state:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 

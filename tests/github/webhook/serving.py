@@ -1,4 +1,4 @@
-"""`lastcall github serve` as a process of its own, and a client that signs."""
+"""`lastcall github serve` as a process, an application in a thread, and a client that signs."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
+import uvicorn
+from fastapi import FastAPI
 
 from .conftest import SECRET, signed
 
@@ -96,3 +100,26 @@ async def post(session: aiohttp.ClientSession, url: str, delivery_id: str, body:
     headers = signed(body, delivery_id=delivery_id)
     async with session.post(f"{url}/webhook", data=body, headers=headers) as answer:
         return answer.status
+
+
+class _ThreadedServer(uvicorn.Server):
+    """A server outside the main thread, which has no signals to handle."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle none."""
+        yield
+
+
+@contextmanager
+def in_thread(app: FastAPI) -> Iterator[str]:
+    """Serve an application in a thread; give its address."""
+    server = _ThreadedServer(uvicorn.Config(app, log_level="error", access_log=False))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(LIMIT)

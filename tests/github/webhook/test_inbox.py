@@ -99,7 +99,7 @@ async def test_released_work_is_as_if_not_taken(inbox: SQLiteInbox) -> None:
 
 
 async def test_a_lease_that_is_not_renewed_runs_out(path: Path) -> None:
-    """Another process takes up what was not heard of for the time of a lease; the first can settle no more."""
+    """Another process takes up what was not heard of for a lease's time; the first can settle it no more."""
     clock = Clock()
     first, second = SQLiteInbox(path, clock=clock), SQLiteInbox(path, clock=clock)
     await first.open()
@@ -215,9 +215,22 @@ async def test_a_locked_database_is_an_error_in_bounded_time_and_works_afterward
 
 async def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
     """A wrong path is told of in a sentence when the inbox is opened."""
-    path.write_bytes(b"something else" * 100)
+    await asyncio.to_thread(path.write_bytes, b"something else" * 100)
     with pytest.raises(InboxError, match="not a database"):
         await SQLiteInbox(path).open()
+
+
+class ReadOnly(SQLiteInbox):
+    """An inbox on a file system that lets nobody write; permissions would not keep root from it."""
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
+async def test_a_read_only_file_is_refused(inbox: SQLiteInbox) -> None:
+    """When it is opened, not at the first delivery."""
+    with pytest.raises(InboxError, match="readonly"):
+        await ReadOnly(inbox.path).open()
 
 
 async def test_a_newer_schema_is_refused(path: Path) -> None:

@@ -78,7 +78,7 @@ def without(name: str) -> dict[str, str]:
 REFUSED: dict[str, tuple[int, dict[str, str | bytes]]] = {
     "no signature": (401, {**without("X-Hub-Signature-256")}),
     "an empty signature": (401, {**signed(BODY), "X-Hub-Signature-256": ""}),
-    "a signature that is not ASCII": (401, {**signed(BODY), "X-Hub-Signature-256": "sha256=\xe9\xff".encode("latin-1")}),
+    "a signature that is not ASCII": (401, {**signed(BODY), "X-Hub-Signature-256": b"sha256=\xe9\xff"}),
     "a bare prefix": (401, {**signed(BODY), "X-Hub-Signature-256": "sha256="}),
     "an empty secret": (401, {**signed(BODY, secret="")}),
     "another secret": (401, {**signed(BODY, secret="other")}),

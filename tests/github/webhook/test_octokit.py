@@ -45,7 +45,16 @@ def _install() -> None:
     if shutil.which("npm") is None or shutil.which("node") is None:
         pytest.skip("npm and node are needed for Octokit's payloads, and are not here")
     CACHE.mkdir(parents=True, exist_ok=True)
-    command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(CACHE), *PACKAGES]
+    command = [
+        "npm",
+        "install",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--prefix",
+        str(CACHE),
+        *PACKAGES,
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=25, check=False)
     except subprocess.TimeoutExpired:
@@ -84,5 +93,8 @@ async def test_every_real_payload_is_accepted_and_handled(
         assert await asyncio.gather(*map(post, numbers)) == [202] * PAYLOADS
         async with working(inbox, router):
             await until(lambda: len(handled) == PAYLOADS)
-    assert all(handled[str(number)] == (one["event"], json.loads(one["body"])) for number, one in enumerate(deliveries))
+    assert all(
+        handled[str(number)] == (one["event"], json.loads(one["body"]))
+        for number, one in enumerate(deliveries)
+    )
     assert (await inbox.counts())[State.DONE] == PAYLOADS

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import requests
-import uvicorn
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
@@ -22,21 +18,13 @@ from lastcall.github.app import create_app
 from lastcall.github.settings import Settings
 
 from .conftest import LIMIT, SECRET, signed
+from .serving import in_thread
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")), reason="Chromium or its driver is absent"
 )
 
 MARKUP = "<img src=x onerror=\"document.title='hacked'\">"
-
-
-class ThreadedServer(uvicorn.Server):
-    """A server outside the main thread, which has no signals to handle."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Handle none."""
-        yield
 
 
 @pytest.fixture
@@ -56,13 +44,8 @@ def address(tmp_path: Path, repaired: threading.Event) -> Iterator[str]:
             raise RuntimeError(f"cannot {MARKUP}")
 
     settings = Settings(secrets=(SECRET,), token="t", page_token="page", db=tmp_path / "x.sqlite3")
-    server = ThreadedServer(uvicorn.Config(create_app(settings, router), log_level="error", access_log=False))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
-        thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(LIMIT)
+    with in_thread(create_app(settings, router)) as url:
+        yield url
 
 
 @pytest.fixture
@@ -107,5 +90,9 @@ def test_a_person_logs_in_reads_why_and_replays(
     browser.find_element(By.CSS_SELECTOR, f"{row} button").click()
     browser.find_element(By.CSS_SELECTOR, "h1").click()
     wait.until(lambda page: "done 2" in page.find_element(By.ID, "states").text)
-    severe = [line["message"] for line in browser.get_log("browser") if "401" not in line["message"]]
+    severe = [
+        line["message"]
+        for line in browser.get_log("browser")  # type: ignore[no-untyped-call]
+        if "401" not in line["message"]
+    ]
     assert not [line for line in severe if "favicon" not in line]

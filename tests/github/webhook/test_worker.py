@@ -275,7 +275,8 @@ asyncio.run(main())
 
 async def test_ctrl_c_ends_the_process_and_the_next_start_takes_the_work_up(path: Path) -> None:
     """A KeyboardInterrupt is a person's, not a handler's failure: it passes, and nothing is lost."""
-    done = subprocess.run(
+    done = await asyncio.to_thread(
+        subprocess.run,
         [sys.executable, "-c", INTERRUPTED, str(path)],
         capture_output=True,
         text=True,
