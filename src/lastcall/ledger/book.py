@@ -11,12 +11,13 @@ from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from .entries import TICK_S, Guest, Opening, Place, Tally, Tick, Use, atomic, tick
+from .entries import TICK_S, Guest, Opening, Peer, Place, Tally, Tick, Use, atomic, tick
 from .records import Evidence, Kind
 from .responses import Requests
 from .sites import Stack, stack_at
 
 if TYPE_CHECKING:
+    from aiohttp.base_protocol import BaseProtocol
     from aiohttp.client import ClientSession
     from aiohttp.connector import BaseConnector
 
@@ -47,6 +48,7 @@ class Book:
         # Keys of guests whose constructor may still open a connector of its own.
         self.expecting: set[int] = set()
         self.requests = Requests()
+        self.peers: weakref.WeakKeyDictionary[BaseProtocol, Peer] = weakref.WeakKeyDictionary()
         self._thread = threading.local()
         self._sweep_at = 64
 
@@ -324,21 +326,26 @@ class Book:
             if not self.entries:
                 # A dict keeps the room it once needed until it is cleared.
                 self.entries.clear()
-            for guest in list(self.guests.values()):
-                session = guest.session() if guest.session is not None else None
-                if guest.session is not None and session is None:
-                    self._bury(guest)
-                elif session is not None and session.closed:
-                    if _was_built(session):
-                        self._leave(guest)
-                        self._close_in_time(guest)
-                elif guest.host is not None and guest.host.closed:
-                    self._leave(guest)
-                    self._close_in_time(guest)
-                elif guest.host is None and session is not None and session._connector is not None:
-                    self._find_host(guest, session._connector)
+        for guest in list(self.guests.values()):
+            # Locked one by one: who opens a session meanwhile waits for one guest, not for all of them.
+            with self.lock:
+                if self.guests.get(guest.key) is guest:
+                    self._settle(guest)
+
+    def _settle(self, guest: Guest) -> None:
+        session = guest.session() if guest.session is not None else None
+        if guest.session is not None and session is None:
+            self._bury(guest)
+        elif session is not None and session.closed:
+            if _was_built(session):
+                self._close_in_time(guest)
+        elif guest.host is not None and guest.host.closed:
+            self._close_in_time(guest)
+        elif guest.host is None and session is not None and session._connector is not None:
+            self._find_host(guest, session._connector)
 
     def _close_in_time(self, guest: Guest) -> None:
+        self._leave(guest)
         if guest.owner and guest.host is not None and guest.host.late:
             self._leak(guest, Evidence.LOOP_CLOSED)
         else:

@@ -9,13 +9,14 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from functools import wraps
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from .records import Evidence, Kind
 from .sites import Stack
 
 if TYPE_CHECKING:
     from aiohttp.client import ClientSession
+    from aiohttp.client_reqrep import ConnectionKey
     from aiohttp.connector import BaseConnector
 
 __all__ = [
@@ -23,12 +24,14 @@ __all__ = [
     "TICK_S",
     "Guest",
     "Opening",
+    "Peer",
     "Pile",
     "Place",
     "Tally",
     "Tick",
     "Use",
     "atomic",
+    "peer_of",
     "tick",
 ]
 
@@ -95,6 +98,25 @@ class Place:
 
 def _no_loop() -> None:
     return None
+
+
+class Peer(NamedTuple):
+    """The other end of a connection."""
+
+    host: str
+    port: int
+    is_ssl: bool
+    since: float
+    """When the connection was opened, on the monotonic clock."""
+
+    def __str__(self) -> str:
+        """Return the host, with a port that is not the scheme's own."""
+        return self.host if self.port == (443 if self.is_ssl else 80) else f"{self.host}:{self.port}"
+
+
+def peer_of(key: ConnectionKey, since: float = 0.0) -> Peer:
+    """Return where the connections of *key*, as a pool keeps them, lead to."""
+    return Peer(key.host, key.port or (443 if key.is_ssl else 80), key.is_ssl, since)
 
 
 class Use:

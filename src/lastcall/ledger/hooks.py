@@ -19,6 +19,7 @@ from aiohttp.client import ClientSession
 from aiohttp.connector import BaseConnector, TCPConnector, UnixConnector
 
 from .book import Book
+from .entries import peer_of
 from .responses import OpenRequest
 from .sites import stack_at
 
@@ -213,7 +214,9 @@ def _create_connection(original: Callable[..., Any]) -> Callable[..., Any]:
         protocol = await original(self, req, *args, **kwargs)
         book = _book
         if book is not None:
-            book.count_connection(self, getattr(req, "_session", None), monotonic() - began)
+            now = monotonic()
+            book.count_connection(self, getattr(req, "_session", None), now - began)
+            book.peers[protocol] = peer_of(req.connection_key, now)
         return protocol
 
     return _create_connection
@@ -225,8 +228,7 @@ def _wait(original: Callable[..., Any]) -> Callable[..., Any]:
         if book is None:
             return await original(self, key, *args, **kwargs)
         pool = book.entries.get(id(self))
-        usual = key.port in (None, 443 if key.is_ssl else 80)
-        host = key.host if usual else f"{key.host}:{key.port}"
+        host = str(peer_of(key))
         request = _request_in_progress()
         book.requests.queue(pool, host)
         began = monotonic()

@@ -28,7 +28,7 @@ from .resolve import resolve
 from .responses import OpenRequest
 from .sites import Stack
 
-__all__ = ["count_open", "open_records", "take"]
+__all__ = ["count_open", "open_entries", "open_records", "take"]
 
 CHURN_SESSIONS = 10
 """Sessions one line must have closed before it is called churn."""
@@ -39,14 +39,17 @@ CHURN_REQUESTS = 1.5
 def take(book: Book, *, ended: bool = False, idle_after: float | None = None) -> Report:
     """Return what *book* knows now; see `lastcall.ledger.snapshot` for the arguments."""
     book.sweep()
+    # Sessions may be opened and closed meanwhile; in this order none is counted twice. The lock is held for
+    # what takes a moment only: a program that opens or uses a session waits for it.
+    closed = sum(tally.closed for tally in list(book.tallies.values()))
     with book.lock:
-        # Sessions may be opened and closed meanwhile; in this order none is counted twice.
-        closed = sum(tally.closed for tally in list(book.tallies.values()))
-        piles = _piles(book, ended=ended, idle_after=idle_after)
+        piles = _gone(book)
+    _add_open(piles, book, ended=ended, idle_after=idle_after)
+    with book.lock:
         tallies = list(book.tallies.values())
         opened = sum(tally.opened for tally in tallies)
         withdrawn = sum(tally.withdrawn for tally in tallies)
-        churn = [item for tally in tallies if (item := _churn(tally)) is not None]
+    churn = [item for tally in tallies if (item := _churn(tally)) is not None]
     leaks = [_leak(stack, kind, evidence, pile) for (stack, kind, evidence), pile in piles.items()]
     leaked = sum(leak.count for leak in leaks if leak.kind == "session")
     return Report(
@@ -64,16 +67,17 @@ def take(book: Book, *, ended: bool = False, idle_after: float | None = None) ->
 
 def open_records(book: Book) -> tuple[SessionRecord, ...]:
     """Return a record of every session and lone connector in *book* that is open, oldest first."""
-    entries = sorted(_open_entries(book), key=lambda entry: entry.opened.mono)
+    entries = sorted(open_entries(book), key=lambda entry: entry.opened.mono)
     return tuple(record for entry in entries for record in [_record(entry)] * entry.left)
 
 
 def count_open(book: Book) -> int:
     """Count the sessions that are open; the time it takes grows with their number only."""
-    return sum(entry.left for entry in _open_entries(book) if entry.kind == "session")
+    return sum(entry.left for entry in open_entries(book) if entry.kind == "session")
 
 
-def _open_entries(book: Book) -> list[Opening]:
+def open_entries(book: Book) -> list[Opening]:
+    """Return what is open in *book*, without the sessions whose constructor failed."""
     return [entry for entry in book.open_entries() if not _is_unbuilt(entry)]
 
 
@@ -90,25 +94,26 @@ def _is_unbuilt(entry: Opening) -> bool:
 _PileKey = tuple[Stack, Kind, Evidence]
 
 
-def _piles(book: Book, *, ended: bool, idle_after: float | None) -> dict[_PileKey, Pile]:
+def _gone(book: Book) -> dict[_PileKey, Pile]:
+    """Return a copy of what is known of the sessions that are gone and were not closed."""
     piles: dict[_PileKey, Pile] = {}
-
-    def pile(tally: Tally, evidence: Evidence, like: Pile | Opening) -> Pile:
-        first = like.first if isinstance(like, Pile) else like.opened
-        return piles.setdefault((tally.stack, tally.kind, evidence), Pile(first))
-
     for tally in (*book.tallies.values(), *book.connector_tallies.values()):
         for evidence, gone in tally.gone.items():
-            pile(tally, evidence, gone).add_pile(gone)
-    now = monotonic()
-    for entry in _open_entries(book):
-        judged = _judge(entry, now, ended=ended, idle_after=idle_after)
-        if judged is not None:
-            pile(entry.tally, judged, entry).add(entry, entry.left)
-            if judged is Evidence.IDLE:
-                # What is said of an end that has not come, for the case that it comes, needs no taking back.
-                entry.suspected = entry.left
+            piles.setdefault((tally.stack, tally.kind, evidence), Pile(gone.first)).add_pile(gone)
     return piles
+
+
+def _add_open(piles: dict[_PileKey, Pile], book: Book, *, ended: bool, idle_after: float | None) -> None:
+    """Add the sessions that are open and called leaked all the same."""
+    now = monotonic()
+    for entry in open_entries(book):
+        judged, left = _judge(entry, now, ended=ended, idle_after=idle_after), entry.left
+        if judged is None or left <= 0:  # closed a moment ago
+            continue
+        piles.setdefault((entry.tally.stack, entry.kind, judged), Pile(entry.opened)).add(entry, left)
+        if judged is Evidence.IDLE:
+            # What is said of an end that has not come, for the case that it comes, needs no taking back.
+            entry.suspected = left
 
 
 def _judge(entry: Opening, now: float, *, ended: bool, idle_after: float | None) -> Evidence | None:

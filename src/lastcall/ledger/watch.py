@@ -20,6 +20,7 @@ __all__ = [
     "Level",
     "Watch",
     "count_unclosed_sessions",
+    "current",
     "label",
     "leaks",
     "open_sessions",
@@ -110,6 +111,11 @@ def unwatch() -> None:
     global _level  # noqa: PLW0603
     _level = None
     close_book()
+
+
+def current() -> tuple[Book | None, Level | None]:
+    """Return the book written last, None if there was none, and the level of the watch, None if it is off."""
+    return _book, _level
 
 
 def snapshot(*, ended: bool = False, idle_after: float | None = None) -> Report:
