@@ -69,7 +69,8 @@ async def serve(
 ) -> AsyncIterator[Served]:
     """Serve until the end of the block, where the process is killed if it still runs."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "lastcall", "github", "serve", "--port=0", "--handlers=handlers:router", *options,
+        sys.executable, "-m", "lastcall", "github", "serve", "--port=0", "--handlers=handlers:router",
+        *options,
         cwd=folder,
         env={**os.environ, "GITHUB_WEBHOOK_SECRET": SECRET, "GITHUB_TOKEN": "token", **environment},
         stderr=asyncio.subprocess.PIPE,
