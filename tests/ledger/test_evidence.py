@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import sys
 import threading
 from typing import Any
 
@@ -305,3 +306,26 @@ def test_eight_threads_lose_no_count() -> None:
 
     report = ledger.report()
     assert (report.opened, report.closed, report.leaked) == (1600, 800, 800)
+
+
+def test_a_report_taken_meanwhile_counts_nothing_twice() -> None:
+    """While other threads open and close, no report has more sessions ended than opened."""
+
+    async def work() -> None:
+        for _ in range(300):
+            async with aiohttp.ClientSession():
+                pass
+
+    threads = [threading.Thread(target=asyncio.run, args=(work(),)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    reports = []
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        while any(thread.is_alive() for thread in threads):
+            reports.append(ledger.snapshot(ended=True))
+    finally:
+        sys.setswitchinterval(usual)
+    assert [each for each in reports if each.closed + each.leaked > each.opened] == []
+    assert ledger.report().closed == 1200

@@ -112,7 +112,7 @@ def _connector_new(original: Callable[..., Any]) -> Callable[..., Any]:
             caller = sys._getframe(1)
             if caller.f_code is _SESSION_INIT or _is_session_init(caller):
                 if not (book.expecting and book.seat_guest(caller.f_locals["self"], connector)):
-                    # To ask asyncio for the loop takes longer than all the rest.
+                    # aiohttp hands the loop on; to ask asyncio for it takes a system call on Python 3.11.
                     book.open_session(caller.f_back, connector, kwargs.get("loop") or _get_running_loop())
             else:
                 book.open_connector(caller, connector)
