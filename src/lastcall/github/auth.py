@@ -1,9 +1,10 @@
 """Who a service is: somebody with a token, a GitHub App, or an App's installation."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
+from time import time as wall_clock
 from typing import Any, Final
 
 import gidgethub.sansio
@@ -102,7 +103,7 @@ class AppAuth:
 
     def jwt(self) -> str:
         """Return a JWT that is good for some minutes."""
-        now, ticks = time.time(), time.monotonic()
+        now, ticks = wall_clock(), monotonic()
         if self._jwt is not None:
             token, made, made_ticks = self._jwt
             # Both clocks: one may be set, the other stands still while a machine sleeps.
@@ -123,7 +124,7 @@ class AppAuth:
         told = date_epoch(response.headers.get("date"))
         if response.status != _UNAUTHORIZED or told is None or attempt > 1:
             return None
-        skew = told - time.time()
+        skew = told - wall_clock()
         if abs(skew - self._skew) < _SKEW_FROM:
             return None
         self._skew, self._jwt = skew, None
@@ -149,7 +150,7 @@ class AppAuth:
         """Return a token of an installation that is good for some minutes; made by one task for all."""
         key = str(transport.api), installation_id
         token = self._tokens.get(key)
-        if token is not None and time.monotonic() < token.good_until:
+        if token is not None and monotonic() < token.good_until:
             return token
         made: _Token = await self._flights.run(key, lambda: self._make(key, transport))
         return made
@@ -164,7 +165,7 @@ class AppAuth:
         """Return how many seconds ago a token was made, None for one that is not kept any more."""
         for (_, number), token in self._tokens.items():
             if number == installation_id and token.authorization == authorization:
-                return time.monotonic() - token.made_at
+                return monotonic() - token.made_at
         return None
 
     async def _make(self, key: tuple[str, int], transport: Transport) -> _Token:
@@ -174,7 +175,7 @@ class AppAuth:
             self._tokens.pop(key, None)
             self._ids = {repository: other for repository, other in self._ids.items() if other != number}
             raise AppAuthError(f"GitHub App {self.app_id} has no installation {number} any more")
-        data, now = _data(response), time.monotonic()
+        data, now = _data(response), monotonic()
         life = _life(data, response.headers)
         token = _Token(f"Bearer {data['token']}", now, now + life - min(_REFRESH_BEFORE, life / 2))
         self._tokens[key] = token
@@ -238,4 +239,4 @@ def _life(data: Mapping[str, Any], headers: Mapping[str, str]) -> float:
     """Return how many seconds a new token lives, by GitHub's clock alone."""
     told = date_epoch(headers.get("date"))
     ends = datetime.fromisoformat(data["expires_at"]).timestamp()
-    return max(0.0, ends - (time.time() if told is None else told))
+    return max(0.0, ends - (wall_clock() if told is None else told))

@@ -1,10 +1,10 @@
 """What services of one token share: their pace, GitHub's limits and the cache."""
 
 import asyncio
-import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 
 from lastcall.pacing import Spacing
 
@@ -15,6 +15,8 @@ __all__ = ["Lane", "lane_for"]
 
 _LANES_MAX = 1000
 _EVERYTHING = "*"
+_TICK = 0.05
+"""Seconds by which a timer may be early; not worth another wait."""
 
 _lanes: dict[asyncio.AbstractEventLoop, OrderedDict[tuple[str, str], "Lane"]] = {}
 """By loop, then by API and token. A service is made for each request; GitHub counts by token."""
@@ -37,7 +39,7 @@ class Lane:
 
     def block(self, resource: str | None, seconds: float, reason: str) -> None:
         """Hold back requests for *resource*, None for all, for so many seconds from now."""
-        until = time.monotonic() + seconds
+        until = monotonic() + seconds
         name = resource or _EVERYTHING
         if until > self._blocked.get(name, (0.0, ""))[0]:
             self._blocked[name] = until, reason
@@ -45,7 +47,8 @@ class Lane:
     def blocked(self, resource: str) -> tuple[float, str]:
         """Return for how many more seconds requests for *resource* are held back, 0 for not, and why."""
         until, reason = max(self._blocked.get(name, (0.0, "")) for name in (resource, _EVERYTHING))
-        return max(0.0, until - time.monotonic()), reason
+        left = until - monotonic()
+        return (left if left > _TICK else 0.0), reason
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:

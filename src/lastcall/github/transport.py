@@ -1,9 +1,9 @@
 """Requests on their way: to the API only, at GitHub's pace, again where that is right, never for ever."""
 
-import asyncio
 import hashlib
 import logging
 import time
+from asyncio import sleep
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -68,7 +68,7 @@ class _Call:
         if self.options.on_wait is not None:
             wait = Wait(reason, seconds, self.request.method, self.request.url.path, self.attempt)
             self.options.on_wait(wait)
-        await asyncio.sleep(seconds)
+        await sleep(seconds)
 
 
 class Transport:

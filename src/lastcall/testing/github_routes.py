@@ -263,7 +263,7 @@ def _update_check_run(asked: Asked) -> Result:
     return Result(run)
 
 
-@_route("GET", _REPO + "/contents/{path}")
+@_route("GET", _REPO + "/contents/?{path}")
 def _content(asked: Asked) -> Result:
     path, files = asked.parts["path"].strip("/"), asked.repo.files
     api, name = asked.state.api, asked.repo.name
@@ -280,7 +280,7 @@ def _content(asked: Asked) -> Result:
     return Result([{key: entry[key] for key in entry if key not in unsaid} for entry in entries])
 
 
-@_route("PUT", _REPO + "/contents/{path}")
+@_route("PUT", _REPO + "/contents/?{path}")
 def _put_content(asked: Asked) -> Result:
     path, repo, there = asked.parts["path"], asked.repo, asked.parts["path"] in asked.repo.files
     data = base64.b64decode(asked.json.get("content", ""))

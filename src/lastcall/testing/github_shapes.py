@@ -18,9 +18,9 @@ _USER_URLS = (
 )  # fmt: skip
 _REPOSITORY_URLS = (
     "archive", "assignees", "blobs", "branches", "collaborators", "comments", "commits", "compare",
-    "contents", "contributors", "deployments", "downloads", "events", "forks", "git_commits", "git_refs", "git_tags",
-    "hooks", "issue_comment", "issue_events", "issues", "keys", "labels", "languages", "merges", "milestones",
-    "notifications", "pulls", "releases", "stargazers", "statuses", "subscribers", "subscription", "tags",
+    "contents", "contributors", "deployments", "downloads", "events", "forks", "git_commits", "git_refs",
+    "git_tags", "hooks", "issue_comment", "issue_events", "issues", "keys", "labels", "languages", "merges",
+    "milestones", "notifications", "pulls", "releases", "stargazers", "statuses", "subscribers", "subscription", "tags",
     "teams", "trees",
 )  # fmt: skip
 _REPOSITORY_COUNTS = (
