@@ -78,6 +78,7 @@ def test_a_person_logs_in_reads_why_and_replays(
     assert "token is needed" in browser.find_element(By.ID, "status").text
     field.send_keys("page")
     field.submit()
+    wait.until(lambda _page: not field.is_displayed())
     row = "li[data-id=first]"
     wait.until(lambda page: MARKUP in page.find_element(By.CSS_SELECTOR, "#list").text)
     assert browser.find_element(By.CSS_SELECTOR, f"{row} .state").text == "queued"
