@@ -20,8 +20,8 @@ _REPOSITORY_URLS = (
     "archive", "assignees", "blobs", "branches", "collaborators", "comments", "commits", "compare",
     "contents", "contributors", "deployments", "downloads", "events", "forks", "git_commits", "git_refs",
     "git_tags", "hooks", "issue_comment", "issue_events", "issues", "keys", "labels", "languages", "merges",
-    "milestones", "notifications", "pulls", "releases", "stargazers", "statuses", "subscribers", "subscription", "tags",
-    "teams", "trees",
+    "milestones", "notifications", "pulls", "releases", "stargazers", "statuses", "subscribers",
+    "subscription", "tags", "teams", "trees",
 )  # fmt: skip
 _REPOSITORY_COUNTS = (
     "forks", "forks_count", "open_issues", "open_issues_count", "size", "stargazers_count", "watchers",
@@ -320,7 +320,7 @@ def content(api: str, repo: str, path: str, data: bytes | None) -> Json:
         "url": url,
         "html_url": html,
         "git_url": git,
-        "download_url": None,
+        "download_url": None if data is None else f"https://raw.githubusercontent.com/{repo}/main/{path}",
         "_links": {"self": url, "git": git, "html": html},
     }
     if data is None:
