@@ -2,13 +2,15 @@
 Webhook receivers side by side: ours, which keeps every delivery on disk, and its peers, which keep none.
 
 Needs node, npm and wrk; says which of them is missing, and measures nothing then. 50 connections, all 329
-payloads of @octokit/webhooks-examples signed by @octokit/webhooks-methods, a GUID of its own for each request,
-one process a receiver, interleaved. CPU is the server process's own, in all its threads.
+payloads of @octokit/webhooks-examples signed by @octokit/webhooks-methods, a GUID of its own a request, one
+process a receiver, interleaved. CPU is the server process's own, in all its threads. Python ones are served by
+uvicorn, with httptools where that is installed; the table says so.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -56,6 +58,8 @@ def main() -> int:
                     result = load(pid, port, deliveries, f"{number}-{pid}")
                     results[name] += [result] if number else []  # the first round warms up
     print(table(results))
+    parser = "httptools" if importlib.util.find_spec("httptools") else "h11, the slower one"
+    print(f"uvicorn's HTTP parser: {parser}")
     return 0
 
 
