@@ -127,7 +127,7 @@ async def _healthz() -> dict[str, str]:
 
 async def _readyz(runtime: RuntimeOf) -> JSONResponse:
     try:
-        await runtime.inbox.renew()  # it writes
+        await runtime.inbox.check()
     except InboxError as error:
         return JSONResponse({"status": "the inbox cannot be written", "error": str(error.__cause__)}, 503)
     if not runtime.worker.alive:

@@ -199,5 +199,8 @@ class Inbox(Protocol):
     async def counts(self) -> Mapping[State, int]:
         """Return how many deliveries there are in each state."""
 
+    async def check(self) -> None:
+        """Write something that changes nothing, to see whether deliveries could be stored."""
+
     async def purge(self, *, done_s: float, dead_s: float) -> int:
         """Delete what has been done, or dead, for longer than that many seconds; return how many."""

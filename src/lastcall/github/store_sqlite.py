@@ -144,6 +144,10 @@ class SQLiteInbox:
         """Queue a delivery again; return its state before."""
         return await self._write(lambda connection: rows.replay(connection, delivery_id))
 
+    async def check(self) -> None:
+        """Write the schema version again, to see whether the file and its disk can be written."""
+        await self._write(_write_version)
+
     async def purge(self, *, done_s: float, dead_s: float) -> int:
         """Delete what has been done, or dead, for longer than that many seconds."""
         now = self._clock()
@@ -223,8 +227,12 @@ def _prepare(connection: sqlite3.Connection) -> None:
         )
     # A read-only file can be opened and looked at all the same.
     connection.execute("BEGIN IMMEDIATE")
-    connection.execute("PRAGMA user_version = 1")
+    _write_version(connection)
     connection.execute("COMMIT")
+
+
+def _write_version(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
 
 def _is_dead(owner: str) -> bool:

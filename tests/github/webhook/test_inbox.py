@@ -206,6 +206,8 @@ async def test_a_locked_database_is_an_error_in_bounded_time_and_works_afterward
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(InboxError, match="locked"):
             await inbox.add(received("1"))
+        with pytest.raises(InboxError, match="locked"):
+            await inbox.check()
         assert not await inbox.list()
         other.execute("ROLLBACK")
     other.close()

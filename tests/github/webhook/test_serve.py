@@ -99,7 +99,6 @@ async def test_ctrl_c_ends_the_service_without_a_trace(folder: Path) -> None:
 
 async def test_a_full_disk_is_503_and_what_was_accepted_is_handled(folder: Path) -> None:
     """The service stays up, accepts nothing that it cannot keep, and loses nothing that it accepted."""
-
     resource = pytest.importorskip("resource")
 
     def limit() -> None:
