@@ -3,8 +3,8 @@ Webhook receivers side by side: ours, which keeps every delivery on disk, and it
 
 Needs node, npm and wrk; says which of them is missing, and measures nothing then. 50 connections, all 329
 payloads of @octokit/webhooks-examples signed by @octokit/webhooks-methods, a GUID of its own a request, one
-process a receiver, interleaved. CPU is the server process's own, in all its threads. uvicorn serves the Python
-ones, with httptools where that is installed; the last line says so.
+process a receiver, interleaved. CPU is the server process's own, in all its threads. uvicorn serves the
+Python ones, with httptools where that is installed; the last line says so.
 """
 
 from __future__ import annotations
