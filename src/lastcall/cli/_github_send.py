@@ -28,9 +28,7 @@ _SECONDS = 10
     "--env-file", default=".env", show_default=True, type=click.Path(path_type=Path), help="With the secret."
 )
 @needs_extra
-def send(
-    payload: BinaryIO, event: str, url: str, delivery_id: str | None, env_file: Path
-) -> None:
+def send(payload: BinaryIO, event: str, url: str, delivery_id: str | None, env_file: Path) -> None:
     """
     Send the JSON in the file PAYLOAD, signed with GITHUB_WEBHOOK_SECRET.
 
