@@ -16,21 +16,23 @@ FLOORS = {
     "_version": 0,
     "errors": 0,
     "baseline": 0,
+    "page": 0,
     "pacing": 0,
     "sessions": 1,
     "ledger": 1,
     "check": 1,
-    "fastapi": 2,
+    "_fastapi_page": 2,
+    "fastapi": 3,
     "aiohttp_web": 2,
     "otel": 2,
     "pytest_plugin": 2,
     "testing": 2,
     "__init__": 2,
     # The clients are served by the integrations: the webhook service is an application of lastcall.fastapi.
-    "github": 3,
-    "llm": 3,
-    "cli": 4,
-    "__main__": 5,
+    "github": 4,
+    "llm": 4,
+    "cli": 5,
+    "__main__": 6,
 }
 """Each room and its floor, as the design draws them; `__init__` gathers floors 0 and 1."""
 

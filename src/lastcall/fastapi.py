@@ -22,6 +22,7 @@ from typing import Annotated, Any, cast
 
 from aiohttp import ClientSession
 
+from lastcall._fastapi_page import sessions_page
 from lastcall.errors import SetupError, UnknownProfileError
 from lastcall.sessions import SessionManager, SessionProfile, application_sessions, check_given
 from lastcall.sessions import SharedSession as ManagedSession
@@ -37,7 +38,15 @@ except ImportError as error:
         "lastcall.fastapi needs FastAPI: pip install 'lastcall[fastapi]'", name=error.name
     ) from error
 
-__all__ = ["SharedSession", "get_manager", "get_session", "lifespan", "manager_of", "session"]
+__all__ = [
+    "SharedSession",
+    "get_manager",
+    "get_session",
+    "lifespan",
+    "manager_of",
+    "session",
+    "sessions_page",
+]
 
 _KEY = "lastcall_sessions"
 """In a lifespan's state the manager; in an application's state the managers, by the loop they started on."""

@@ -28,7 +28,7 @@ from .resolve import resolve
 from .responses import OpenRequest
 from .sites import Stack
 
-__all__ = ["count_open", "open_entries", "open_records", "take"]
+__all__ = ["churn_of", "count_open", "open_entries", "open_records", "take"]
 
 CHURN_SESSIONS = 10
 """Sessions one line must have closed before it is called churn."""
@@ -49,7 +49,7 @@ def take(book: Book, *, ended: bool = False, idle_after: float | None = None) ->
         tallies = list(book.tallies.values())
         opened = sum(tally.opened for tally in tallies)
         withdrawn = sum(tally.withdrawn for tally in tallies)
-    churn = [item for tally in tallies if (item := _churn(tally)) is not None]
+    churn = [item for tally in tallies if (item := churn_of(tally)) is not None]
     leaks = [_leak(stack, kind, evidence, pile) for (stack, kind, evidence), pile in piles.items()]
     leaked = sum(leak.count for leak in leaks if leak.kind == "session")
     return Report(
@@ -203,7 +203,8 @@ def _loop_words(entry: Opening) -> str:
 # -- churn, responses, pools, process
 
 
-def _churn(tally: Tally) -> Churn | None:
+def churn_of(tally: Tally) -> Churn | None:
+    """Return what is to be said of sessions that one line opened for each call; None if it did not."""
     if tally.closed < CHURN_SESSIONS or not 0 < tally.requests <= CHURN_REQUESTS * tally.closed:
         return None
     text = resolve(tally.stack)

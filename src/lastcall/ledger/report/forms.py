@@ -27,7 +27,7 @@ from .remedies import remedy_for
 if TYPE_CHECKING:
     from .model import Report
 
-__all__ = ["from_json", "schema", "to_json"]
+__all__ = ["from_json", "read_record", "schema", "to_json", "write_record"]
 
 VERSION = 1
 
@@ -57,10 +57,10 @@ def to_json(report: Report) -> dict[str, Any]:
             "withdrawn": report.withdrawn,
         },
         "leaks": [_write_leak(leak) for leak in report.leaks],
-        "churn": [_write(item) for item in report.churn],
-        "responses": [_write(item) for item in report.responses],
+        "churn": [write_record(item) for item in report.churn],
+        "responses": [write_record(item) for item in report.responses],
         "pools": [_write_pool(item) for item in report.pools],
-        "processes": [_write(item) for item in report.processes],
+        "processes": [write_record(item) for item in report.processes],
     }
 
 
@@ -90,7 +90,8 @@ def from_json(document: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"this lastcall report is damaged: {error!r}") from error
 
 
-def _write(record: Any) -> dict[str, Any]:
+def write_record(record: Any) -> dict[str, Any]:
+    """Return a dataclass of the ledger as JSON: moments in ISO 8601, seconds with three decimals."""
     document = dataclasses.asdict(record)
     for name, value in document.items():
         if name.endswith("_at"):
@@ -104,7 +105,7 @@ def _write(record: Any) -> dict[str, Any]:
 
 def _write_leak(leak: Leak) -> dict[str, Any]:
     remedy = remedy_for(leak)
-    return _write(leak) | {
+    return write_record(leak) | {
         "evidence": leak.evidence.value,
         "grade": leak.evidence.grade.name.lower(),
         "remedy": {"case": remedy.case, "advice": remedy.advice, "example": remedy.example},
@@ -113,14 +114,15 @@ def _write_leak(leak: Leak) -> dict[str, Any]:
 
 def _write_pool(pool: ExhaustedPool) -> dict[str, Any]:
     holders = [{"site": dataclasses.asdict(site), "responses": count} for site, count in pool.holders]
-    return _write(pool) | {"holders": holders}
+    return write_record(pool) | {"holders": holders}
 
 
 def _read_all(kind: type[Record], documents: Iterable[Mapping[str, Any]]) -> tuple[Record, ...]:
-    return tuple(_read(kind, document) for document in documents)
+    return tuple(read_record(kind, document) for document in documents)
 
 
-def _read(kind: type[Record], document: Mapping[str, Any]) -> Record:
+def read_record(kind: type[Record], document: Mapping[str, Any]) -> Record:
+    """Return the *kind* that `write_record` wrote; keys that it does not have are passed over."""
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     return kind(**{name: _value(name, document[name]) for name in names if name in document})
 
@@ -136,11 +138,11 @@ def _value(name: str, value: Any) -> Any:
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
-    "site": partial(_read, Site),
-    "own_site": partial(_read, Site),
-    "distribution": partial(_read, Distribution),
+    "site": partial(read_record, Site),
+    "own_site": partial(read_record, Site),
+    "distribution": partial(read_record, Distribution),
     "stack": partial(_read_all, Frame),
-    "holders": lambda items: tuple((_read(Site, item["site"]), item["responses"]) for item in items),
+    "holders": lambda items: tuple((read_record(Site, item["site"]), item["responses"]) for item in items),
     "evidence": Evidence,
 }
 

@@ -1,0 +1,34 @@
+"""The ledger of a running program: as JSON, as a page, and as figures for dashboards."""
+
+from functools import cache
+from importlib import resources
+
+from lastcall.page import Page, assemble
+
+from .collect import collect
+from .prometheus import CONTENT_TYPE, prometheus_text
+from .records import OpenSite, merge_sites, read_site
+from .traffic import begin as time_traffic
+from .view import LiveView, document, live_document
+
+__all__ = [
+    "CONTENT_TYPE",
+    "LiveView",
+    "OpenSite",
+    "collect",
+    "document",
+    "live_document",
+    "merge_sites",
+    "prometheus_text",
+    "read_site",
+    "sessions_html",
+    "time_traffic",
+]
+
+
+@cache
+def sessions_html() -> Page:
+    """Return the page; it asks for `sessions.json` below its own address."""
+    parts = resources.files(__package__)
+    body, script = (parts.joinpath(f"sessions.{kind}").read_text(encoding="utf-8") for kind in ("html", "js"))
+    return assemble("Open sessions · lastcall", body, script)
