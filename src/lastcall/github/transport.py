@@ -150,6 +150,9 @@ class Transport:
                 raise
             await call.wait(again)
             return None
+        if response is None:
+            call.attempt -= 1
+            return None
         again = after_answer(call.request, response, call.attempt, self.options)
         self._learn(call, response, again)
         if again is None and not own and response.status in (401, 403):
@@ -167,8 +170,8 @@ class Transport:
         elif again is None and (seconds := spent(response, now=time.time())):
             call.lane.block(resource, seconds, PRIMARY)
 
-    async def _paced(self, call: _Call, authorization: str) -> Response:
-        """Send when it is the request's turn."""
+    async def _paced(self, call: _Call, authorization: str) -> Response | None:
+        """Send when it is the request's turn; None, unsent, if a limit came while it waited for that."""
         if not call.request.writes:
             return await self._conditional(call, authorization)
         async with call.lane.turn_to_write() as seconds:
@@ -176,8 +179,8 @@ class Transport:
                 await call.sleep(seconds, "write spacing", logging.DEBUG)
             return await self._conditional(call, authorization)
 
-    async def _conditional(self, call: _Call, authorization: str) -> Response:
-        """Send, with what the cache adds; a 304 becomes what is kept."""
+    async def _conditional(self, call: _Call, authorization: str) -> Response | None:
+        """Send, unless held back, with what the cache adds; a 304 becomes what is kept."""
         identity, cache = self._identity(call.request), call.lane.cache
         validators = cache.validators(identity, call.request)
         headers = CIMultiDict(self.headers)
@@ -187,6 +190,8 @@ class Transport:
         if authorization:
             headers["Authorization"] = authorization
         async with call.lane.slot():
+            if call.lane.blocked(call.request.resource)[0]:
+                return None
             response = await self._follow(call.request, headers)
         kept = cache.settle(identity, call.request, validators, response)
         return sanitise(kept, now=time.time())

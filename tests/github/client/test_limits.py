@@ -181,6 +181,20 @@ async def test_a_limit_holds_back_the_tokens_other_calls_too(server: GitHubServe
     assert [request.path for request in server.requests] == ["/users/hubot", "/users/octocat"]
 
 
+@pytest.mark.parametrize("method", ["get_issue", "create_comment"])
+async def test_those_who_wait_for_their_turn_are_held_back_too(
+    server: GitHubServer, service: Service, method: str
+) -> None:
+    """A limit that comes while others queue is not met by each of them in turn."""
+    server.script.add(Answer(status=403, message="secondary rate limit", retry_after=900, delay=0.05))
+    given = (REPO, 1, "x") if method == "create_comment" else (REPO, 1)
+    async with service(f"queue {method}", wait_max=1, concurrent_max=1) as github:
+        calls = [getattr(github, method)(*given) for _ in range(5)]
+        ends = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(end) for end in ends] == [RateLimitError] * 5
+    assert len(server.requests) == 1
+
+
 async def test_a_limit_of_one_resource_leaves_the_others(server: GitHubServer, service: Service) -> None:
     """A primary limit of the search does not hold back the rest."""
     headers = {**LIMITS, "x-ratelimit-reset": f"{time.time() + 900:.0f}", "x-ratelimit-resource": "search"}
