@@ -18,6 +18,7 @@ from lastcall.ledger.spool import Options, Spool, merge_entries, wait_for_stragg
 from ._destinations import Destination, parse_destinations, write_reports
 from ._live import LiveReports
 from ._program import Ended, Form, Program, resolve_program, split_arguments
+from ._serve import serve
 from ._supervise import die_like, ignore_interruptions, run_program
 from ._terminal import ColorChoice, write_all
 
@@ -37,6 +38,7 @@ class Settings:
     fail_on: Literal["proof", "scope", "suspicion", "never"]
     after_s: float | None
     level: Literal["sessions", "responses"]
+    serve: str | None
     quiet: bool
     color: ColorChoice
 
@@ -91,6 +93,12 @@ class _RunCommand(click.Command):
     show_default=True,
     help="With responses, also name the requests whose response is still open.",
 )
+@click.option(
+    "--serve",
+    metavar="HOST:PORT",
+    help="While the program runs, show its open sessions on a page at this address of this machine;"
+    " with port 0, at a free one. It is told on stderr.",
+)
 @click.option("--quiet", is_flag=True, help="Print nothing when there is nothing to complain of.")
 @click.option(
     "--color",
@@ -116,12 +124,13 @@ def command(
       lastcall run -m uvicorn app:app
       lastcall run -- python -X dev app.py
       lastcall run --fail-on proof --report json:leaks.json -m pytest
+      lastcall run --serve 127.0.0.1:8080 app.py
 
     \b
     Exit codes:
       the program's own, or the signal it died by, except
       70   it exited 0, and --fail-on found a leak
-      2    wrong use: no such script or module, a report that cannot be written
+      2    wrong use: no such script or module, a report that cannot be written, a port in use
       126  the command cannot be executed
       127  the command was not found
 
@@ -136,12 +145,21 @@ def command(
 
 def _run(program: Program, settings: Settings) -> None:
     period = 1.0 if settings.after_s is None else min(1.0, max(0.05, settings.after_s / 4))
+    options = Options(
+        level=settings.level,
+        idle_after=settings.after_s,
+        period=period,
+        sites=settings.serve is not None,
+    )
     try:
-        spool = Spool.create(Options(level=settings.level, idle_after=settings.after_s, period=period))
+        spool = Spool.create(options)
     except OSError as error:
         raise click.ClickException(f"no temporary directory can be made: {error.strerror}") from error
     code = 130
     try:
+        if settings.serve is not None:
+            url = serve(settings.serve, spool, settings.level)
+            write_all(sys.stderr, f"lastcall: {url} shows the open sessions while the program runs\n")
         ended = run_program(
             program,
             _environment(spool),

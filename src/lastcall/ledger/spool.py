@@ -24,7 +24,7 @@ from .records import ProcessInfo
 from .report import Report, merge_reports
 from .watch import Level
 
-__all__ = ["Entry", "Options", "Spool", "merge_entries", "wait_for_stragglers"]
+__all__ = ["Entry", "Options", "Spool", "merge_entries", "present_entries", "wait_for_stragglers"]
 
 STRAGGLERS_LIMIT = 1.0
 """Seconds to wait for processes that outlive the main one."""
@@ -40,6 +40,8 @@ class Options:
     """Seconds without a request after which an open session is suspected at once; None for never."""
     period: float = 1.0
     """Seconds between two writings of a process in which something goes on."""
+    sites: bool = False
+    """Whether processes also write what is open, line by line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,8 @@ class Entry:
     """What is to be said if the process is over now: sessions still open have leaked."""
     live: Report | None = None
     """What is to be said while it runs; None if *ended*."""
+    sites: tuple[dict[str, Any], ...] = ()
+    """What is open, as `OpenSite.to_json` writes it; empty unless the options ask for it."""
 
     @property
     def process(self) -> ProcessInfo:
@@ -104,6 +108,7 @@ class Spool:
                     "ended": entry.ended,
                     "report": entry.report.to_json(),
                     "live": entry.live and entry.live.to_json(),
+                    "sites": entry.sites,
                 },
             )
 
@@ -139,6 +144,7 @@ def _read(path: Path) -> Entry | None:
             ended=document["ended"],
             report=Report.from_json(document["report"]),
             live=None if live is None else Report.from_json(live),
+            sites=tuple(document["sites"]),
         )
     except (OSError, ValueError, KeyError):
         # Another version of lastcall in another interpreter may write what we cannot read.
@@ -181,6 +187,16 @@ def merge_entries(entries: Iterable[Entry], *, main: int, code: int, ended_at: f
     """
     told = [_tell(entry, main, code, ended_at) for entry in entries]
     return merge_reports(report for report in told if _says_something(report))
+
+
+def present_entries(entries: Iterable[Entry]) -> list[Entry]:
+    """Return *entries* as they are to be told while the program runs: those of the dead as ended ones."""
+    return [
+        entry
+        if entry.ended or _is_alive(entry.process.pid)
+        else Entry(ended=True, report=_tell(entry, 0, 0, 0.0))
+        for entry in entries
+    ]
 
 
 def _says_something(report: Report) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from lastcall.ledger.silence import silence_unclosed_messages
 from lastcall.ledger.spool import Entry, Options, Spool
-from lastcall.ledger.watch import snapshot, watch
+from lastcall.ledger.watch import current, snapshot, watch
 
 from .first_session import call_at_first_session
 from .recorder import Recorder
@@ -80,7 +80,10 @@ class _Process:
     def _write(self, *, ended: bool) -> None:
         try:
             live = None if ended else snapshot(idle_after=self.options.idle_after)
-            self._spool.write(self._name, Entry(ended=ended, report=snapshot(ended=True), live=live))
+            sites = _sites() if self.options.sites and not ended else ()
+            self._spool.write(
+                self._name, Entry(ended=ended, report=snapshot(ended=True), live=live, sites=sites)
+            )
         except Exception as error:  # noqa: BLE001 (a mistake of ours is no business of the program's)
             self._spool.note(os.getpid(), f"{type(error).__name__}: {error}")
 
@@ -121,6 +124,14 @@ class _Process:
                 raise
 
         return wrapper
+
+
+def _sites() -> tuple[dict[str, Any], ...]:
+    # Only --serve needs it, and every process pays for what is imported at its head.
+    from lastcall.ledger.live import KEPT, collect  # noqa: PLC0415
+
+    book, _ = current()
+    return tuple(site.to_json() for site in collect(book)[:KEPT]) if book is not None else ()
 
 
 def _unique_name() -> str:

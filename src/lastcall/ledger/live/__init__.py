@@ -9,10 +9,11 @@ from .collect import collect
 from .prometheus import CONTENT_TYPE, prometheus_text
 from .records import OpenSite, merge_sites, read_site
 from .traffic import begin as time_traffic
-from .view import LiveView, document, live_document
+from .view import KEPT, LiveView, document, live_document
 
 __all__ = [
     "CONTENT_TYPE",
+    "KEPT",
     "LiveView",
     "OpenSite",
     "collect",

@@ -10,7 +10,7 @@ function h(name, attributes, ...children) {
   const isSvg = name === "svg" || name === "rect";
   const element = isSvg ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
   for (const [key, value] of Object.entries(attributes || {})) element.setAttribute(key, value);
-  element.append(...children.flat().filter(child => child !== null && child !== ""));
+  element.append(...children.flat(Infinity).filter(child => child !== null && child !== ""));
   return element;
 }
 
@@ -42,6 +42,7 @@ const origin = found => found ? [found.name, found.version].filter(Boolean).join
 const limitOf = value => value === 0 ? "no limit" : `at most ${number(value)}`;
 
 function age(seconds) {
+  if (seconds < 0.1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
   if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
   return seconds < 86400 ? `${(seconds / 3600).toFixed(1)} h` : `${(seconds / 86400).toFixed(1)} days`;
@@ -84,12 +85,11 @@ function table(columns, rows) {
 
 function leak(item) {
   const kind = item.grade === "suspicion" ? "warn" : "bad", own = item.own_site;
-  const opened = item.count === 1 ? `opened ${clock(item.first_opened_at)}`
-    : `opened ${clock(item.first_opened_at)} to ${clock(item.last_opened_at)}`;
+  const times = new Set([clock(item.first_opened_at), clock(item.last_opened_at)]);
   return card(item.fingerprint + at(item.site) + item.evidence, kind,
     head(item.site, h("strong", { class: kind }, count(item.count, item.kind)), tag(item.grade, kind)),
     source(item.site),
-    facts(EVIDENCE[item.evidence] || item.evidence, opened, `oldest ${age(item.oldest_age_s)}`,
+    facts(EVIDENCE[item.evidence] || item.evidence, `opened ${[...times].join(" to ")}`, `oldest ${age(item.oldest_age_s)}`,
       item.tasks.length && `by ${names(item.tasks, item.tasks_more)}`, item.hosts.length && `to ${names(item.hosts)}`,
       item.labels.length && `labelled ${names(item.labels)}`, item.distribution && `in ${origin(item.distribution)}`,
       own && `called from ${at(own)}`),
@@ -99,8 +99,9 @@ function leak(item) {
 }
 
 function meter(site) {
-  // Against the limit where one pool has one; else the two parts against each other.
-  const whole = Math.max(site.in_use + site.idle, site.count === 1 ? site.limit : 0, 1);
+  // Against what one pool may hold, where it has a limit; else the two parts against each other.
+  const room = Math.min(site.limit || Infinity, site.limit_per_host * site.hosts || Infinity);
+  const whole = Math.max(site.in_use + site.idle, site.count === 1 && room < Infinity ? room : 1);
   const used = 100 * site.in_use / whole, idle = 100 * site.idle / whole;
   return h("svg", { class: site.waiting ? "meter full" : "meter", viewBox: "0 0 100 1", preserveAspectRatio: "none",
     "aria-hidden": "true" }, h("rect", { class: "used", width: used, height: 1 }),
@@ -112,14 +113,12 @@ function openSite(item) {
   const limits = item.limit !== null && `${limitOf(item.limit)} in all, ${limitOf(item.limit_per_host)} to one host`;
   return card(item.fingerprint + at(item.site) + item.kind + item.profile, item.waiting ? "bad" : "info",
     head(item.site, count(item.count, item.kind), title), source(item.site),
-    item.limit === null ? facts("not used yet", `oldest ${age(item.oldest_age_s)}`) : [
-      meter(item),
-      facts(`${number(item.in_use)} in use`, `${number(item.idle)} idle`,
-        item.waiting && `${count(item.waiting, "request")} waiting for a free connection`, limits,
-        `${count(item.connections, "connection")} opened`, `oldest ${age(item.oldest_age_s)}`,
-        item.closing && `${number(item.closing)} closing`)],
-    facts(item.tasks.length && `by ${names(item.tasks)}`, item.labels.length && `labelled ${names(item.labels)}`,
-      item.distribution && `in ${origin(item.distribution)}`),
+    item.limit === null ? "" : meter(item),
+    facts(...item.limit === null ? ["not used yet"] : [`${number(item.in_use)} in use`, `${number(item.idle)} idle`,
+      item.waiting && `${count(item.waiting, "request")} waiting for a free connection`, limits,
+      `${count(item.connections, "connection")} opened`], `oldest ${age(item.oldest_age_s)}`,
+    item.closing && `${number(item.closing)} closing`, item.tasks.length && `by ${names(item.tasks)}`,
+    item.labels.length && `labelled ${names(item.labels)}`, item.distribution && `in ${origin(item.distribution)}`),
     item.by_host.length ? table(["host", "in use", "idle", "waiting"], item.by_host.map(host =>
       [`${host.host}:${host.port}`, number(host.in_use), number(host.idle),
         host.waiting ? h("strong", { class: "bad" }, number(host.waiting)) : "0"])) : "",
@@ -200,7 +199,7 @@ async function ask() {
 }
 
 function refuse() {
-  // Asked by the server's own login, for one that has no token of ours: the browser has shown it.
+  // It asks no more until it has one: each refusal would be a line in the server's log.
   if ($("login").hidden) { $("login").hidden = false; $("token").focus(); }
   $("refused").textContent = token ? "This is not the token." : "";
   say("A token is needed", "bad");
@@ -213,7 +212,7 @@ async function refresh() {
     say(seenAt ? `No answer: last seen at ${seenAt.toLocaleTimeString()}` : "The server does not answer", "bad");
   }
   clearTimeout(timer);
-  if (!paused) timer = setTimeout(refresh, REFRESH_MS);
+  if (!paused && $("login").hidden) timer = setTimeout(refresh, REFRESH_MS);
 }
 
 $("pause").onclick = () => {
