@@ -6,15 +6,24 @@ from importlib import resources
 from lastcall.page import Page, assemble
 
 from .collect import collect
+from .metrics import METRICS, Metric
 from .prometheus import CONTENT_TYPE, prometheus_text
 from .records import OpenSite, merge_sites, read_site
+from .traffic import CONNECTIONS, REQUESTS, Attributes, Histograms
 from .traffic import begin as time_traffic
+from .traffic import end as untime_traffic
 from .view import KEPT, LiveView, document, live_document
 
 __all__ = [
+    "CONNECTIONS",
     "CONTENT_TYPE",
     "KEPT",
+    "METRICS",
+    "REQUESTS",
+    "Attributes",
+    "Histograms",
     "LiveView",
+    "Metric",
     "OpenSite",
     "collect",
     "document",
@@ -24,6 +33,7 @@ __all__ = [
     "read_site",
     "sessions_html",
     "time_traffic",
+    "untime_traffic",
 ]
 
 
