@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sized
 from typing import TYPE_CHECKING, Any
 
+from aiohttp.client_proto import ResponseHandler
+
 from lastcall.ledger.entries import Peer, peer_of
 
 if TYPE_CHECKING:
@@ -36,8 +38,10 @@ class Pool:
         self.in_use: Counter[tuple[str, int]] = Counter()
         self.opening = 0
         """Connections that are being opened, or were opened before the watch."""
-        for protocol in tuple(connector._acquired):
-            peer = peers.get(protocol)
+        held: tuple[Any, ...] = tuple(connector._acquired)
+        for protocol in held:
+            # What is being opened has a placeholder, which takes no weak reference.
+            peer = peers.get(protocol) if isinstance(protocol, ResponseHandler) else None
             if peer is None:
                 self.opening += 1
             else:

@@ -1,0 +1,1 @@
+"""The page of open sessions, its JSON, and the figures."""
