@@ -137,7 +137,7 @@ def begin() -> None:
 def end() -> None:
     """Measure no longer, if nobody else wants it."""
     global _users  # noqa: PLW0603
-    _users -= 1
+    _users = max(0, _users - 1)
     if _users:
         return
     if any(owner.__dict__.get(name) is not hook for owner, name, hook, _ in _installed):
