@@ -49,12 +49,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 def served() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Start the application under uvicorn; the socket is ours, so nobody else can take the port."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://localhost:{listening.getsockname()[1]}"
         command = [sys.executable, str(Path(__file__).with_name("served.py")), str(listening.fileno())]
-        with subprocess.Popen(command, pass_fds=[listening.fileno()]) as process:
-            try:
-                yield f"http://localhost:{listening.getsockname()[1]}", process
-            finally:
-                process.kill()
+        process = subprocess.Popen(command, pass_fds=[listening.fileno()])
+    with process:
+        try:
+            yield url, process
+        finally:
+            process.kill()
 
 
 def until(browser: webdriver.Chrome, holds: Callable[[], Any]) -> Any:
