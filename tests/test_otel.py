@@ -215,3 +215,15 @@ def test_the_global_provider_may_be_set_later() -> None:
     assert "'http.client.request.duration'" in done.stdout, done.stderr
     assert "'lastcall.sessions.opened'" in done.stdout
     assert not done.stderr
+
+
+def test_without_opentelemetry_the_extra_is_named() -> None:
+    """Importing the module where the API is missing says what to install."""
+    program = "import sys; sys.modules['opentelemetry'] = None; import lastcall.otel"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (
+        done.stderr.splitlines()[-1]
+        == "ImportError: lastcall.otel needs OpenTelemetry: pip install 'lastcall[otel]'"
+    )

@@ -38,7 +38,7 @@ class Histogram:
     Durations that have all attributes in common.
 
     Counting takes no lock: CPython hands the GIL over at calls and backward jumps only, and there is none
-    between reading a count and writing it.
+    between reading a count and writing it. Without a GIL two threads may lose a count.
     """
 
     __slots__ = ("attributes", "counts", "seconds")
