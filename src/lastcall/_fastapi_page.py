@@ -42,7 +42,7 @@ def sessions_page(
 
     This call begins `lastcall.watch()` if the watch is off, so that the sessions which the application opens
     as it starts are seen; call `lastcall.watch("responses")` as well to see the lines of open responses. It
-    also begins to time requests, at about a microsecond each.
+    also begins to time requests, at a few microseconds each.
 
     Args:
         path: Where the page is.

@@ -68,6 +68,18 @@ def test_hosts_without_end_make_no_series_without_end() -> None:
     assert len(histograms._found) <= 2 * KEPT
 
 
+def test_no_two_series_have_the_same_attributes() -> None:
+    """A request without a host and one of a host too many are one series, which Prometheus demands."""
+    histograms = Histograms("x", "X", BOUNDS)
+    histograms.add(("GET", None, None, "ValueError"), 0.0)
+    for number in range(KEPT):
+        for outcome in (200, f"Error{number}", "ValueError"):
+            histograms.add(("GET", f"h{number}", 80, outcome), 0.0)
+    histograms.add(("GET", None, None, "ValueError"), 0.0)
+    written = [tuple(sorted(one.attributes.items())) for one in histograms.series.values()]
+    assert len(written) == len(set(written)) == KEPT + 2
+
+
 async def test_a_request_is_counted_by_what_became_of_it(url: str, requests: Histograms) -> None:
     """Status, and the kind of error, are attributes as the semantic conventions have them."""
     async with aiohttp.ClientSession(base_url=f"{url}/") as session:

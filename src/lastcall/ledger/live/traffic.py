@@ -1,4 +1,4 @@
-"""How long requests and connections last, as histograms that cost a request about a microsecond."""
+"""How long requests and connections last, as histograms that cost a request a few microseconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Attributes = Mapping[str, str | int]
 """From names in the words of OpenTelemetry's semantic conventions to values."""
 
 OTHER = "_OTHER"
-"""What stands for all methods that are not known, and for the hosts of histograms beyond `KEPT`."""
+"""What stands for methods that are not known, and for the hosts and errors of histograms beyond `KEPT`."""
 KEPT = 500
 """How many histograms a metric has before further hosts are added up in `OTHER`."""
 
@@ -30,7 +30,7 @@ _ERROR = 400
 Outcome = int | str | None
 """A status, the name of the exception a request ended with, or nothing."""
 Key = tuple[str, str | None, int | None, Outcome]
-"""Method (empty for a connection), host, port and outcome."""
+"""Method (empty for a connection), host and port (None where there was no URL), and outcome."""
 
 
 class Histogram:
@@ -85,18 +85,17 @@ class Histograms:
     def _find(self, key: Key) -> Histogram:
         method, host, port, outcome = key
         method = method.upper() if method.upper() in _METHODS or not method else OTHER
-        uniform = method, host, port, outcome
+        uniform = method, host or OTHER, port, outcome
         if uniform not in self.series and len(self.series) >= KEPT:
-            uniform = method, OTHER, None, outcome
-        histogram = self.series.setdefault(uniform, Histogram(_attributes(uniform), len(self.bounds) + 1))
+            uniform = method, OTHER, None, OTHER if isinstance(outcome, str) else outcome
+        histogram = self.series.setdefault(uniform, Histogram(_attributes(*uniform), len(self.bounds) + 1))
         if len(self._found) < 2 * KEPT:
             self._found[key] = histogram
         return histogram
 
 
-def _attributes(key: Key) -> Attributes:
-    method, host, port, outcome = key
-    attributes: dict[str, str | int] = {"server.address": host or OTHER}
+def _attributes(method: str, host: str, port: int | None, outcome: Outcome) -> Attributes:
+    attributes: dict[str, str | int] = {"server.address": host}
     if port is not None:
         attributes["server.port"] = port
     if method:
