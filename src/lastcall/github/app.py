@@ -5,6 +5,7 @@ The webhook service as a FastAPI application.
     # uvicorn --factory lastcall.github.app:create_app
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -17,6 +18,8 @@ from starlette.routing import Route
 from lastcall import SessionProfile
 from lastcall import fastapi as sessions
 from lastcall.errors import SetupError
+from lastcall.ledger.live import CONTENT_TYPE, prometheus_text
+from lastcall.ledger.watch import current
 
 from .clients import Clients
 from .deliveries import deliveries_router
@@ -30,7 +33,7 @@ from .runtime import Runtime, running, runtime_of
 from .service import GithubService
 from .settings import Settings
 from .store_sqlite import SQLiteInbox
-from .tally import CONTENT_TYPE, Tally
+from .tally import Tally
 
 __all__ = ["create_app", "get_github_service"]
 
@@ -98,6 +101,7 @@ def create_app(
     # A plain route: FastAPI's own takes a third of the CPU that a delivery costs, for what it need not do.
     app.router.routes.append(Route(WEBHOOK_PATH, intake, methods=["POST"], name="webhook"))
     _add_routes(app, guard)
+    app.include_router(sessions.sessions_page(token=settings.page_token))
     _describe(app)
     return app
 
@@ -136,7 +140,11 @@ async def _readyz(runtime: RuntimeOf) -> JSONResponse:
 
 
 async def _metrics(runtime: RuntimeOf) -> Response:
-    return Response(runtime.tally.prometheus(await runtime.inbox.counts()), media_type=CONTENT_TYPE)
+    """Answer with what the service counts, and with the figures of its sessions."""
+    deliveries = runtime.tally.prometheus(await runtime.inbox.counts())
+    book, _ = current()
+    text = await asyncio.to_thread(prometheus_text, book)
+    return Response(deliveries + text, media_type=CONTENT_TYPE)
 
 
 async def _user(github: Annotated[GithubService, Depends(get_github_service)]) -> Any:

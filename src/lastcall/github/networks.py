@@ -52,6 +52,6 @@ class AllowList:
                 await self.refresh()
                 pause = _REFRESH_S
             except Exception as error:  # noqa: BLE001 - yesterday's networks are better than none
-                _log.warning("GitHub's networks could not be asked for: %r", error)
+                _log.warning("GitHub's networks could not be asked for: %s: %s", type(error).__name__, error)
                 pause = _RETRY_S
             await asyncio.sleep(pause)

@@ -215,6 +215,9 @@ def _problems(settings: Settings) -> list[str]:
     url = _url(settings.api_url)
     if url is None or url.scheme not in {"http", "https"} or not url.host or url.user or url.query_string:
         problems.append("GITHUB_API_URL is an address such as https://HOST/api/v3, without user or query")
+    token = settings.page_token
+    if token is not None and not (token.strip() and token.isascii()):
+        problems.append("GITHUB_WEBHOOK_PAGE_TOKEN is blank, or not in ASCII, all that a header can carry")
     if settings.concurrency < 1:
         problems.append(f"GITHUB_WEBHOOK_CONCURRENCY is at least 1, not {settings.concurrency}")
     if not settings.keep_days >= 8:  # noqa: PLR2004 - GitHub Enterprise sends again for 7 days

@@ -33,7 +33,7 @@ async def sweep_forever(settings: Settings, clients: Clients, inbox: Inbox, tall
         try:
             asked = await sweep(settings, clients.for_hooks(), inbox)
         except Exception as error:  # noqa: BLE001 - GitHub may be down just now
-            _log.warning("failed deliveries could not be asked for: %r", error)
+            _log.warning("failed deliveries could not be asked for: %s: %s", type(error).__name__, error)
         else:
             tally.redelivered += asked
         await asyncio.sleep(_EVERY_S)

@@ -5,9 +5,7 @@ from collections.abc import Mapping
 
 from .inbox import State
 
-__all__ = ["CONTENT_TYPE", "Tally"]
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+__all__ = ["Tally"]
 
 _EVENTS_MAX = 300
 """Kinds of event counted apart; GitHub has some seventy. Others are counted as "other"."""

@@ -90,6 +90,11 @@ def _route(method: str, path: str) -> Callable[[_Handler], _Handler]:
 _REPO = "/repos/{owner}/{repo}"
 
 
+@_route("GET", "/meta")
+def _meta(asked: Asked) -> Result:  # noqa: ARG001 - every endpoint is called alike
+    return Result(shapes.meta())
+
+
 @_route("GET", "/user")
 def _me(asked: Asked) -> Result:
     return Result(shapes.private_user(asked.state.api, asked.state.login))

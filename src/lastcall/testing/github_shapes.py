@@ -45,6 +45,11 @@ def node(kind: str, id: int) -> str:  # noqa: A002 - GitHub's word
     return f"{kind}_{id:010d}"
 
 
+def meta() -> Json:
+    """Return what GitHub tells of itself: the networks that its webhooks come from."""
+    return {"verifiable_password_authentication": False, "hooks": ["192.30.252.0/22", "2a0a:a440::/29"]}
+
+
 def user(api: str, login: str) -> Json:
     """Return a user as others' objects hold one."""
     url, id = f"{api}/users/{login}", number("user", login)  # noqa: A001

@@ -1,6 +1,7 @@
 """The scripted GitHub answers as GitHub's own OpenAPI description says."""
 
 import json
+import re
 from functools import cache
 from typing import Any
 
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.slow
 
 REPOSITORY = f"/repos/{REPO}"
 CALLS: list[tuple[str, str, str, int, Any]] = [
+    ("get", "/meta", "/meta", 200, None),
     ("get", "/user", "/user", 200, None),
     ("get", "/users/{username}", "/users/hubot", 200, None),
     ("get", "/user/repos", "/user/repos", 200, None),
@@ -103,6 +105,25 @@ def problems(method: str, template: str, status: int, data: Any) -> list[str]:
     return [f"{list(error.path)}: {error.message[:200]}" for error in validator.iter_errors(data)]
 
 
+def body_problems(method: str, path: str, data: Any) -> list[str]:
+    """Return what is wrong with the JSON body of a request, in a line each."""
+    described = description()["paths"]
+    fitting = [one for one in described if method in described[one] and _fits(one, path)]
+    if not fitting:
+        return ["no such operation"]
+    operation = described[min(fitting, key=lambda one: one.count("{"))][method]
+    schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    if schema is None:
+        return [] if data is None else ["it takes no body"]
+    validator = jsonschema.Draft4Validator({**schema, "components": description()["components"]})
+    unknown = set(data or {}) - set(schema.get("properties", data or {}))
+    return [error.message[:200] for error in validator.iter_errors(data or {})] + sorted(unknown)
+
+
+def _fits(template: str, path: str) -> bool:
+    return re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path) is not None
+
+
 async def test_every_answer_is_as_github_describes_it(server: GitHubServer, service: Service) -> None:
     """Each endpoint's answer, and those of lists made by writing, have the described fields and types."""
     wrong = {}
@@ -139,3 +160,6 @@ async def test_installations_and_their_tokens_are_as_github_describes_them(
 def test_the_check_itself_can_fail() -> None:
     """An object without its fields is no issue."""
     assert problems("get", "/repos/{owner}/{repo}/issues/{issue_number}", 200, {"number": 1})
+    assert body_problems("post", f"/repos/{REPO}/issues", {"body": "no title"})
+    assert body_problems("patch", f"/repos/{REPO}/issues/1", {"state": "ajar"})
+    assert body_problems("patch", f"/repos/{REPO}/issues/1", {"no such field": 1})

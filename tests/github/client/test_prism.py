@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import shutil
 import socket
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 from lastcall.github import ForeignUrlError, GithubService, Options
 
 from .counterparts import npm
-from .test_openapi import OPENAPI
+from .test_openapi import OPENAPI, body_problems
 
 PRISM = "@stoplight/prism-cli@5.16.0"
 REPO = "octo-org/hello"
@@ -114,9 +115,24 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str) -> None:
     pytest.skip(f"Prism was not ready within {READY_S} s")
 
 
+Sent = list[tuple[str, str, bytes]]
+"""Method, path and body of each request."""
+
+
 @pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
+def sent() -> Sent:
+    """Hold what the session sent."""
+    return []
+
+
+@pytest.fixture
+async def session(sent: Sent) -> AsyncIterator[aiohttp.ClientSession]:
     """Open a session that says `Accept: application/json`: Prism does not know GitHub's own media types."""
+
+    async def note(
+        _session: aiohttp.ClientSession, _context: object, params: aiohttp.TraceRequestChunkSentParams
+    ) -> None:
+        sent.append((params.method.lower(), params.url.path, params.chunk))
 
     async def accept_json(
         _session: aiohttp.ClientSession, _context: object, params: aiohttp.TraceRequestStartParams
@@ -125,14 +141,15 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(accept_json)
+    trace.on_request_chunk_sent.append(note)
     async with aiohttp.ClientSession(trace_configs=[trace]) as opened:
         yield opened
 
 
 async def test_every_call_is_a_request_that_github_describes(
-    prism: str, session: aiohttp.ClientSession
+    prism: str, session: aiohttp.ClientSession, sent: Sent
 ) -> None:
-    """Prism answers 404 to a path and 405 to a method that is not described, and 422 to some bad requests."""
+    """Prism answers 404 to a path and 405 to a method that is not described; bodies fit the description."""
     options = Options(write_interval=0, attempts_max=1)
     wrong: dict[str, Exception] = {}
     async with GithubService("token", session=session, base_url=prism, options=options) as github:
@@ -143,6 +160,9 @@ async def test_every_call_is_a_request_that_github_describes(
             except (gidgethub.GitHubException, OSError, ValueError) as error:
                 wrong[name] = error
     assert not wrong
+    bodies = [(method, path, json.loads(body)) for method, path, body in sent if body]
+    assert len(bodies) == len([name for name in CALLS if name.startswith(("create", "update", "put"))])
+    assert not [one for one in bodies if body_problems(*one)]
 
 
 async def test_a_path_that_is_not_described_is_refused(prism: str, session: aiohttp.ClientSession) -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lastcall.github.event import JSON
 from lastcall.github.handling import Limits
@@ -44,6 +46,14 @@ def signed(
         "X-GitHub-Delivery": delivery_id or str(uuid.uuid4()),
         "X-Hub-Signature-256": f"sha256={digest}",
     }
+
+
+def private_key() -> str:
+    """Return a new private key of a GitHub App, PEM."""
+    key = rsa.generate_private_key(65537, 2048)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
 
 
 def received(delivery_id: str, event: str = "push", data: Any = None, key: str | None = None) -> Received:

@@ -26,7 +26,7 @@ from lastcall.github.app import create_app
 from lastcall.github.settings import Settings
 from lastcall.testing import GitHubServer
 
-from .conftest import LIMIT, SECRET, signed
+from .conftest import LIMIT, SECRET, private_key, signed
 from .serving import in_thread
 
 LOCAL = "http://localhost"
@@ -92,16 +92,13 @@ def test_handlers_and_endpoints_share_one_session(settings: Settings, github: Gi
 
 def test_a_handler_gets_the_service_of_its_installation(tmp_path: Path, github: GitHubServer) -> None:
     """A GitHub App calls with the token of the installation that the event is for."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    key = rsa.generate_private_key(65537, 2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
     github.add_installation(7, "octocat")
     app_settings = Settings(
-        secrets=(SECRET,), app_id="1", private_key=pem.decode(), api_url=github.url, db=tmp_path / "a.sqlite3"
+        secrets=(SECRET,),
+        app_id="1",
+        private_key=private_key(),
+        api_url=github.url,
+        db=tmp_path / "a.sqlite3",
     )
     router = Router()
 
@@ -114,6 +111,20 @@ def test_a_handler_gets_the_service_of_its_installation(tmp_path: Path, github: 
         wait_for(client, "1", "done")
         assert client.get("/user").status_code == 501
     assert any("/app/installations/7/access_tokens" in str(call.path) for call in github.calls)
+
+
+def test_only_the_networks_that_github_names_are_let_in(settings: Settings, github: GitHubServer) -> None:
+    """With "github" on the list, `GET /meta` is asked at the start; another address is refused."""
+    app = create_app(replace(settings, allow=(), allow_github=True))
+    with started(app, client="192.30.252.9") as client:
+        for _ in range(int(LIMIT / 0.02)):
+            if (status := deliver(client)) == 202:
+                break
+            asyncio.run(asyncio.sleep(0.02))
+        assert status == 202
+        assert any(call.path == "/meta" for call in github.calls)
+    with started(app, client="203.0.113.9") as client:
+        assert deliver(client, delivery_id="2") == 403
 
 
 def test_a_dead_delivery_is_shown_and_replayed(settings: Settings) -> None:
@@ -140,10 +151,11 @@ def test_a_dead_delivery_is_shown_and_replayed(settings: Settings) -> None:
         assert deliver(client, body=b'{"a": [1]}') == 200
 
 
-GUARDED = ["/deliveries", "/deliveries.json", "/deliveries/1.json", "/metrics", "/user"]
+PAGES = ["/deliveries", "/lastcall"]
+DATA = ["/deliveries.json", "/deliveries/1.json", "/metrics", "/user", "/lastcall/sessions.json"]
 
 
-@pytest.mark.parametrize("path", GUARDED)
+@pytest.mark.parametrize("path", [*PAGES, *DATA])
 def test_without_a_token_only_this_machine_sees(settings: Settings, path: str) -> None:
     """Not another address, not through a proxy, and not by a name that was made to point here."""
     app = create_app(settings)
@@ -155,11 +167,12 @@ def test_without_a_token_only_this_machine_sees(settings: Settings, path: str) -
         assert client.get(path).status_code in {200, 404}
 
 
-@pytest.mark.parametrize("path", GUARDED[1:])
+@pytest.mark.parametrize("path", DATA)
 def test_with_a_token_it_is_asked_for_everywhere(settings: Settings, path: str) -> None:
     """This machine too needs it, and an odd header is 401."""
+    wrongs: list[Any] = [{}, {"Authorization": "Bearer other"}, {b"Authorization": b"Bearer \xe9"}]
     with started(create_app(replace(settings, page_token="page"))) as client:
-        for wrong in ({}, {"Authorization": "Bearer other"}, {"Authorization": b"Bearer \xe9"}):
+        for wrong in wrongs:
             assert client.get(path, headers=wrong).status_code == 401
         assert client.get(path, headers=TOKEN).status_code in {200, 404}
 
@@ -172,6 +185,17 @@ def test_metrics_are_prometheus_text(settings: Settings) -> None:
         families = {one.name: one for one in text_string_to_metric_families(client.get("/metrics").text)}
     (unhandled,) = families["lastcall_github_webhook_unhandled"].samples
     assert (unhandled.labels, unhandled.value) == ({"event": "not_invented_yet"}, 1)
+    assert any("session" in name for name in families), "the sessions' figures are there too"
+
+
+def test_the_sessions_page_shows_the_applications_session(settings: Settings) -> None:
+    """The page is served, and its data has the one session that every call shares."""
+    with started(create_app(settings)) as client:
+        assert "<html" in client.get("/lastcall").text
+        client.get("/user")
+        report = client.get("/lastcall/sessions.json").json()
+    (pool,) = [site for site in report["live"]["sites"] if site["profile"] == "github"]
+    assert (pool["count"], pool["requests"], pool["in_use"]) == (1, 1, 0)
 
 
 def test_readiness_is_whether_deliveries_can_be_stored(settings: Settings) -> None:

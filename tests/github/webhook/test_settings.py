@@ -39,6 +39,8 @@ def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
         ({"GITHUB_WEBHOOK_KEEP_DAYS": "nan"}, "GITHUB_WEBHOOK_KEEP_DAYS"),
         ({"GITHUB_WEBHOOK_SWEEP": "yes"}, "GITHUB_WEBHOOK_HOOK"),
         ({"GITHUB_WEBHOOK_HOOK": "o/r"}, "GITHUB_WEBHOOK_HOOK"),
+        ({"GITHUB_WEBHOOK_PAGE_TOKEN": " "}, "GITHUB_WEBHOOK_PAGE_TOKEN"),
+        ({"GITHUB_WEBHOOK_PAGE_TOKEN": "\u00e9"}, "GITHUB_WEBHOOK_PAGE_TOKEN"),
     ],
 )
 def test_what_cannot_be_is_named(values: dict[str, str], name: str) -> None:
