@@ -1,11 +1,12 @@
 """The deliveries as JSON and as a page for people, and the button that replays one."""
 
-from importlib.resources import files
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
+
+from lastcall.page import assemble_files
 
 from .event import readable
 from .guard import Guard
@@ -13,14 +14,6 @@ from .inbox import State, Summary
 from .runtime import Runtime, runtime_of
 
 __all__ = ["deliveries_router"]
-
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline';"
-    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 
 RuntimeOf = Annotated[Runtime, Depends(runtime_of)]
 
@@ -109,8 +102,8 @@ def deliveries_router(guard: Guard) -> APIRouter:
 
 
 async def _page() -> HTMLResponse:
-    text = (files(__package__) / "deliveries.html").read_text(encoding="utf-8")
-    return HTMLResponse(text, headers=_HEADERS)
+    page = assemble_files("Deliveries · lastcall", __package__, "deliveries")
+    return HTMLResponse(page.html, headers=dict(page.headers))
 
 
 async def _list(

@@ -1,6 +1,6 @@
 """Pages for people: one file each, one look, nothing loaded from elsewhere; and who may see them."""
 
-from .assemble import Page, assemble
+from .assemble import Page, assemble, assemble_files
 from .guard import HINT_HEADERS, Refusal, refusal
 
-__all__ = ["HINT_HEADERS", "Page", "Refusal", "assemble", "refusal"]
+__all__ = ["HINT_HEADERS", "Page", "Refusal", "assemble", "assemble_files", "refusal"]

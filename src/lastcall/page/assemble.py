@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-__all__ = ["Page", "assemble", "look"]
+__all__ = ["Page", "assemble", "assemble_files", "look"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,14 @@ def assemble(title: str, body: str, script: str) -> Page:
         "Cache-Control": "no-store",
     }
     return Page(text.encode(), headers)
+
+
+@cache
+def assemble_files(title: str, package: str, name: str) -> Page:
+    """Make a page of `name.html`, its body, and `name.js`, which lie in *package*."""
+    files = resources.files(package)
+    body, script = (files.joinpath(f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html", "js"))
+    return assemble(title, body, script)
 
 
 def _source(text: str) -> str:

@@ -75,22 +75,24 @@ def test_a_person_logs_in_reads_why_and_replays(
     wait = WebDriverWait(browser, LIMIT, poll_frequency=0.05)
     browser.get(f"{address}/deliveries")
     field = wait.until(lambda page: (found := page.find_element(By.ID, "token")).is_displayed() and found)
-    assert "token is needed" in browser.find_element(By.ID, "status").text
+    assert "token is needed" in browser.find_element(By.ID, "state").text
     field.send_keys("page")
     field.submit()
     wait.until(lambda _page: not field.is_displayed())
-    row = "li[data-id=first]"
+    row = "article[data-id=first]"
     wait.until(lambda page: MARKUP in page.find_element(By.CSS_SELECTOR, "#list").text)
-    assert browser.find_element(By.CSS_SELECTOR, f"{row} .state").text == "queued"
-    assert browser.find_element(By.CSS_SELECTOR, "li[data-id=second] .state").text == "done"
-    assert browser.title == "Deliveries"
+    assert browser.find_element(By.CSS_SELECTOR, f"{row} .tag").text == "queued"
+    assert browser.find_element(By.CSS_SELECTOR, "article[data-id=second] .tag").text == "done"
+    assert browser.title == "Deliveries · lastcall"
     browser.find_element(By.CSS_SELECTOR, f"{row} summary").click()
     wait.until(lambda page: '"title": "a payload"' in page.find_element(By.CSS_SELECTOR, f"{row} pre").text)
     browser.find_element(By.CSS_SELECTOR, f"{row} summary").click()
     repaired.set()
-    browser.find_element(By.CSS_SELECTOR, f"{row} button").click()
+    browser.find_element(By.CSS_SELECTOR, f"{row} .head button").click()
     browser.find_element(By.CSS_SELECTOR, "h1").click()
     wait.until(lambda page: "done 2" in page.find_element(By.ID, "states").text)
+    browser.find_element(By.ID, "sessions").click()
+    wait.until(lambda page: "github" in page.find_element(By.ID, "main").text)
     severe = [
         line["message"]
         for line in browser.get_log("browser")  # type: ignore[no-untyped-call]

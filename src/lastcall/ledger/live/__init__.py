@@ -1,9 +1,6 @@
 """The ledger of a running program: as JSON, as a page, and as figures for dashboards."""
 
-from functools import cache
-from importlib import resources
-
-from lastcall.page import Page, assemble
+from lastcall.page import Page, assemble_files
 
 from .collect import collect
 from .metrics import METRICS, Metric
@@ -37,9 +34,6 @@ __all__ = [
 ]
 
 
-@cache
 def sessions_html() -> Page:
     """Return the page; it asks for `sessions.json` below its own address."""
-    parts = resources.files(__package__)
-    body, script = (parts.joinpath(f"sessions.{kind}").read_text(encoding="utf-8") for kind in ("html", "js"))
-    return assemble("Open sessions · lastcall", body, script)
+    return assemble_files("Open sessions · lastcall", __package__, "sessions")
