@@ -163,7 +163,8 @@ def _run(app: Any, listening: socket.socket, grace: float) -> None:
             await super().startup(sockets)
             if self.started:
                 print(
-                    f"lastcall: webhook at {address}/webhook, deliveries at {address}/deliveries",
+                    f"lastcall: webhook at {address}/webhook, deliveries at {address}/deliveries, sessions at"
+                    f" {address}/lastcall",
                     file=sys.stderr,
                 )
 
