@@ -88,8 +88,7 @@ def create_app(
     async def parts(app: FastAPI) -> AsyncIterator[None]:
         clients = Clients(settings, await sessions.manager_of(app).get(PROFILE))
         intake.allow = _allow_list(settings, clients)
-        intake.inbox = SQLiteInbox(settings.db) if inbox is None else inbox
-        opened = (intake.inbox, intake, clients, tally)
+        opened = (inbox or SQLiteInbox(settings.db), intake, clients, tally)
         async with running(app, settings, router or Router(), opened, context=context or {}, grace=grace):
             yield
 

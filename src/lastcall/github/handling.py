@@ -79,11 +79,15 @@ class Handling:
         self, due: Mapping[str, Handler], event: Event, records: dict[str, HandlerRecord]
     ) -> None:
         """Run handlers at once, and enter in *records* how each went, also on disk while others still run."""
+        if len(due) == 1:
+            ((name, handler),) = due.items()
+            records[name] = await self._run(name, handler, event, _record(records, name))
+            return
         left = len(due)
 
         async def run(name: str, handler: Handler) -> None:
             nonlocal left
-            own = event if len(due) == 1 else replace(event, data=copy.deepcopy(event.data))
+            own = replace(event, data=copy.deepcopy(event.data))
             records[name] = await self._run(name, handler, own, _record(records, name))
             left -= 1
             if left:
@@ -95,11 +99,12 @@ class Handling:
                 group.create_task(run(name, handler))
 
     async def _run(self, name: str, handler: Handler, event: Event, record: HandlerRecord) -> HandlerRecord:
-        event = replace(event, attempt=record.failures + 1)
+        if record.failures:
+            event = replace(event, attempt=record.failures + 1)
         error = await self._outcome(handler, event)
         if error is None:
             self.tally.handled["ok"] += 1
-            return replace(record, done=True, error=None)
+            return HandlerRecord(done=True, failures=record.failures)
         failures = record.failures + 1
         final = failures >= self.limits.attempts_max
         self.tally.handled["dead" if final else "failed"] += 1

@@ -51,6 +51,9 @@ class Added(StrEnum):
     STORED = "stored"
     """New, and on disk."""
 
+    TAKEN = "taken"
+    """New, on disk, and leased by this owner, as was asked for."""
+
     PENDING = "pending"
     """There already, and not handled yet."""
 
@@ -150,8 +153,16 @@ class Inbox(Protocol):
     async def close(self) -> None:
         """Finish what was asked for and close; idempotent."""
 
-    async def add(self, received: Received) -> Added:
-        """Store a delivery, or find out that it is known."""
+    async def add(self, received: Received, *, take: bool = False) -> Added:
+        """
+        Store a delivery, or find out that it is known.
+
+        Args:
+            received: Verified.
+
+            take: Lease it to this owner if it is new and may be handled at once, which saves a `claim`. The
+                caller must have it handled then, or released: also if it was cancelled while it waited.
+        """
 
     async def claim(self, limit: int) -> Sequence[Delivery]:
         """Lease at most *limit* deliveries that are due, the oldest first; never one that this owner has."""

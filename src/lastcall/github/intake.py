@@ -3,36 +3,41 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 from ipaddress import ip_address
+from typing import Protocol
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from .event import FORM, JSON, repository_of
-from .inbox import Added, Inbox, InboxError, Received
+from .inbox import Added, InboxError, Received
 from .networks import AllowList
 from .signature import verify
 from .tally import Tally
 
-__all__ = ["BODY_MAX", "Intake", "Refused"]
+__all__ = ["BODY_MAX", "Intake", "Refused", "Store"]
 
 BODY_MAX = 25 * 1024 * 1024
 """Bytes. Source: GitHub Docs, "Webhook events and payloads", Payload cap."""
 
 _BODY_SECONDS = 30.0
 
-_DELIVERY_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
-_EVENT = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_DELIVERY_ID = re.compile(rb"[A-Za-z0-9._:-]{1,100}")
+_EVENT = re.compile(rb"[A-Za-z0-9._-]{1,100}")
+
+_NEEDED = frozenset(
+    {b"x-github-delivery", b"x-github-event", b"x-hub-signature-256", b"content-type", b"content-length"}
+)
 
 _ANSWERS = {
     Added.STORED: (202, "stored"),
+    Added.TAKEN: (202, "stored"),
     Added.PENDING: (202, "stored before, not handled yet"),
     Added.REQUEUED: (202, "stored before, queued again"),
     Added.DONE: (200, "handled before"),
 }
+_NEW = {Added.STORED, Added.TAKEN, Added.REQUEUED}
 
 _log = logging.getLogger("lastcall.github")
 
@@ -46,18 +51,27 @@ class Refused(Exception):  # noqa: N818 - it is an answer, and never seen as an 
         self.reason = reason
 
 
+class Store(Protocol):
+    """What an intake gives deliveries to: a worker, or an `Inbox`."""
+
+    async def add(self, received: Received) -> Added:
+        """Store a delivery, or find out that it is known; may raise `InboxError`."""
+
+
+class _Disconnected(Exception):  # noqa: N818 - nobody is left to answer
+    """The sender went away before its body was here."""
+
+
 class Intake:
     """
     The ASGI endpoint of `POST /webhook`.
 
     Args:
-        inbox: Where deliveries go; None until there is one, and deliveries are refused.
+        store: Where deliveries go; None until there is one, and deliveries are refused.
 
         secrets: A delivery must be signed with one of them.
 
         tally: Counts answers and events.
-
-        stored: Called after something was stored, to wake a worker.
 
         allow: Addresses that may send; None for any.
 
@@ -71,23 +85,21 @@ class Intake:
 
     def __init__(
         self,
-        inbox: Inbox | None,
+        store: Store | None,
         secrets: Sequence[bytes],
         tally: Tally,
         *,
-        stored: Callable[[], None] = lambda: None,
         allow: AllowList | None = None,
         ordered: bool = False,
         body_max: int = BODY_MAX,
     ) -> None:
         if not secrets or not all(secrets):
             raise ValueError("the webhook needs at least one secret, and none that is empty")
-        self.inbox = inbox
+        self.store = store
+        """Where deliveries go."""
+
         self._secrets = tuple(secrets)
         self._tally = tally
-        self.stored = stored
-        """Called after something was stored."""
-
         self.allow = allow
         self._ordered = ordered
         self._body_max = body_max
@@ -96,94 +108,122 @@ class Intake:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        # On the bare protocol: a Request and a Response cost more than all that is done here.
         try:
-            response = await self._answer(Request(scope, receive))
-        except ClientDisconnect:
+            status, words = await self._answer(scope, receive)
+        except _Disconnected:
             return
         except Refused as refused:
-            response = PlainTextResponse(refused.reason + "\n", refused.status)
-        self._tally.answers[str(response.status_code)] += 1
-        await response(scope, receive, send)
+            status, words = int(refused.status), refused.reason
+        self._tally.answers[str(status)] += 1
+        for message in _messages(status, words):
+            await send(message)
 
-    async def _answer(self, request: Request) -> Response:
-        if self.inbox is None or not self.open:
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, str]:
+        if self.store is None or not self.open:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "not taking deliveries now")
-        self._check_address(request)
-        delivery_id = _header(request, "x-github-delivery", _DELIVERY_ID)
-        event = _header(request, "x-github-event", _EVENT)
-        content_type = _content_type(request)
-        signature = _signature(request)
-        body = await _read(request, self._body_max)
+        if self.allow is not None and not _is_from(scope, self.allow):
+            raise Refused(HTTPStatus.FORBIDDEN, "this address may not send deliveries")
+        headers = _headers(scope)
+        delivery_id = _text(headers, b"x-github-delivery", _DELIVERY_ID)
+        event = _text(headers, b"x-github-event", _EVENT)
+        content_type = _content_type(headers)
+        signature = _signature(headers)
+        body = await _read(receive, headers.get(b"content-length", [b""])[0], self._body_max)
         if not verify(signature, body, self._secrets):
             raise Refused(HTTPStatus.UNAUTHORIZED, "the signature does not fit the body and the secret")
         if not body:
             raise Refused(HTTPStatus.BAD_REQUEST, "the body is empty")
         key = repository_of(content_type, body) if self._ordered else None
-        return await self._store(self.inbox, Received(delivery_id, event, content_type, body, key))
+        return await self._add(self.store, Received(delivery_id, event, content_type, body, key))
 
-    async def _store(self, inbox: Inbox, received: Received) -> Response:
+    async def _add(self, store: Store, received: Received) -> tuple[int, str]:
         try:
-            added = await inbox.add(received)
+            added = await store.add(received)
         except InboxError as error:
             _log.error("delivery %s could not be stored: %s", received.delivery_id, error)
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the delivery cannot be stored now") from None
-        if added in {Added.STORED, Added.REQUEUED}:
+        if added in _NEW:
             self._tally.count(self._tally.events, received.event)
-            self.stored()
-        status, words = _ANSWERS[added]
-        return PlainTextResponse(words + "\n", status)
-
-    def _check_address(self, request: Request) -> None:
-        if self.allow is None:
-            return
-        host = request.client.host if request.client else ""
-        try:
-            allowed = ip_address(host) in self.allow
-        except ValueError:
-            allowed = False  # a unix socket, say
-        if not allowed:
-            raise Refused(HTTPStatus.FORBIDDEN, "this address may not send deliveries")
+        return _ANSWERS[added]
 
 
-def _header(request: Request, name: str, form: re.Pattern[str]) -> str:
+def _messages(status: int, words: str) -> tuple[Message, Message]:
+    body = words.encode() + b"\n"
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+    return (
+        {"type": "http.response.start", "status": status, "headers": headers},
+        {"type": "http.response.body", "body": body},
+    )
+
+
+def _is_from(scope: Scope, allow: AllowList) -> bool:
+    try:
+        return ip_address(scope["client"][0] if scope.get("client") else "") in allow
+    except ValueError:
+        return False  # a unix socket, say
+
+
+def _headers(scope: Scope) -> dict[bytes, list[bytes]]:
+    """Return the values of those headers that matter."""
+    headers: dict[bytes, list[bytes]] = {}
+    for name, value in scope["headers"]:
+        if name in _NEEDED:
+            headers.setdefault(name, []).append(value)
+    return headers
+
+
+def _text(headers: dict[bytes, list[bytes]], name: bytes, form: re.Pattern[bytes]) -> str:
     """Return a header that must be there once, and of a form that can go into a log."""
-    values = request.headers.getlist(name)
+    values = headers.get(name, [])
     if len(values) != 1 or not form.fullmatch(values[0]):
         what = "missing" if not values else "there twice" if len(values) > 1 else "malformed"
-        raise Refused(HTTPStatus.BAD_REQUEST, f"the header {name} is {what}")
-    return values[0]
+        raise Refused(HTTPStatus.BAD_REQUEST, f"the header {name.decode()} is {what}")
+    return values[0].decode()
 
 
-def _content_type(request: Request) -> str:
+def _content_type(headers: dict[bytes, list[bytes]]) -> str:
     """Return the kind of body; a charset is ignored, because GitHub sends UTF-8 whatever it says."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    value = headers.get(b"content-type", [b""])[0]
+    kind = value.partition(b";")[0].strip().lower().decode("latin-1")
     if kind not in {JSON, FORM}:
         raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body must be {JSON} or {FORM}")
     return kind
 
 
-def _signature(request: Request) -> bytes:
-    values = request.headers.getlist("x-hub-signature-256")
+def _signature(headers: dict[bytes, list[bytes]]) -> bytes:
+    values = headers.get(b"x-hub-signature-256", [])
     if len(values) != 1:
         raise Refused(
             HTTPStatus.UNAUTHORIZED, "one header x-hub-signature-256 is needed: give the webhook a secret"
         )
-    return values[0].encode("latin-1")
+    return values[0]
 
 
-async def _read(request: Request, body_max: int) -> bytes:
+async def _read(receive: Receive, announced: bytes, body_max: int) -> bytes:
     """Return the body; refuse it as soon as it is seen to be too long, or takes too long."""
-    too_large = Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is over {body_max} bytes")
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and len(announced) < 20 and int(announced) > body_max:  # noqa: PLR2004 - 64 bits
-        raise too_large
-    body = bytearray()
+    too_large = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is over {body_max} bytes"
+    if announced.isdigit() and len(announced) < 20 and int(announced) > body_max:  # noqa: PLR2004 - 64 bits
+        raise Refused(*too_large)
+    chunks: list[bytes] = []
+    size = 0
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > body_max:
-                    raise too_large
+            async for chunk in _chunks(receive):
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > body_max:
+                    raise Refused(*too_large)
     except TimeoutError:
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the body took too long") from None
-    return bytes(body)
+    return b"".join(chunks)
+
+
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Disconnected
+        yield message.get("body", b"")
+        more = message.get("more_body", False)

@@ -84,7 +84,7 @@ async def running(
     worker = Worker(
         inbox, router, clients.for_event, tally, context=context, concurrency=settings.concurrency
     )
-    intake.stored = worker.wake
+    intake.store = worker
     runtime = Runtime(inbox, intake, worker, clients, tally)
     chores = [asyncio.create_task(one) for one in _chores(settings, runtime)]
     worker.start()

@@ -1,17 +1,21 @@
 """What `SQLiteInbox` does with its rows: each function runs inside a transaction of its caller."""
 # ruff: noqa: S608 - the statements are put together from constants; values are bound
 
+import functools
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .group_commit import OneByOneError
 from .inbox import Added, Delivery, HandlerRecord, Received, State, Summary, Verdict
 
 __all__ = [
+    "Arrival",
     "Lease",
-    "add",
+    "Settlement",
+    "add_all",
     "claim",
     "counts",
     "expire",
@@ -24,13 +28,15 @@ __all__ = [
     "release",
     "renew",
     "replay",
-    "settle",
+    "settle_all",
     "take_over",
 ]
 
 _SUMMARY = (
     "delivery_id, event, state, attempts, crashes, received_at, not_before, finished_at, last_error, handlers"
 )
+
+_BODY = "(SELECT body FROM bodies WHERE bodies.seq = deliveries.seq)"
 
 _PURGE_BATCH = 500
 """Rows to delete in one go, so that a delivery that comes in meanwhile need not wait for long."""
@@ -45,20 +51,41 @@ class Lease:
     until: float
 
 
-def add(connection: sqlite3.Connection, received: Received, now: float) -> Added:
-    """Insert a delivery; queue it again if it is there and dead."""
-    inserted = connection.execute(
-        "INSERT INTO deliveries (delivery_id, event, content_type, body, key, state, received_at)"
-        " VALUES (?, ?, ?, ?, ?, 'queued', ?) ON CONFLICT (delivery_id) DO NOTHING",
-        (received.delivery_id, received.event, received.content_type, received.body, received.key, now),
-    )
-    if inserted.rowcount:
-        return Added.STORED
-    state = _state(connection, received.delivery_id)
-    if state is State.DEAD:
-        replay(connection, received.delivery_id)
-        return Added.REQUEUED
-    return Added.DONE if state is State.DONE else Added.PENDING
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A delivery that comes in."""
+
+    received: Received
+    now: float
+    lease: Lease | None
+    """To be handled at once, by this owner; None to be queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A verdict on a delivery."""
+
+    owner: str
+    delivery_id: str
+    verdict: Verdict
+    now: float
+
+
+def add_all(connection: sqlite3.Connection, arrivals: Sequence[Arrival]) -> list[Added]:
+    """
+    Insert deliveries; queue one again that is there and dead.
+
+    Raises:
+        OneByOneError: If some of several are there already.
+    """
+    values = [value for arrival in arrivals for value in _new_row(arrival)]
+    inserted = connection.execute(_insert(len(arrivals)), values)
+    if inserted.rowcount == len(arrivals):
+        _insert_bodies(connection, inserted.lastrowid or 0, arrivals)
+        return [Added.STORED if arrival.lease is None else Added.TAKEN for arrival in arrivals]
+    if len(arrivals) > 1:
+        raise OneByOneError
+    return [_add_again(connection, arrivals[0].received.delivery_id)]
 
 
 def claim(connection: sqlite3.Connection, lease: Lease, latest: float, limit: int) -> list[Delivery]:
@@ -82,7 +109,7 @@ def claim(connection: sqlite3.Connection, lease: Lease, latest: float, limit: in
         "   SELECT 1 FROM deliveries AS e WHERE e.key = d.key AND e.seq < d.seq"
         "   AND e.state IN ('queued', 'running')"
         "  )) ORDER BY seq LIMIT ?"
-        f" ) RETURNING seq, {_SUMMARY}, content_type, body",
+        f" ) RETURNING seq, {_SUMMARY}, content_type, {_BODY}",
         (lease.owner, lease.until, lease.now, latest, limit),
     ).fetchall()
     # RETURNING promises no order.
@@ -121,26 +148,23 @@ def progress(
     )
 
 
-def settle(
-    connection: sqlite3.Connection, owner: str, delivery_id: str, verdict: Verdict, now: float
-) -> bool:
-    """Write a verdict, if the lease still holds."""
-    queued = verdict.state is State.QUEUED
-    settled = connection.execute(
-        "UPDATE deliveries SET state = ?, handlers = ?, last_error = ?, not_before = ?, finished_at = ?,"
-        " lease_owner = NULL, lease_until = NULL"
-        " WHERE delivery_id = ? AND state = 'running' AND lease_owner = ?",
-        (
-            verdict.state,
-            _dump(verdict.handlers),
-            verdict.error,
-            now + verdict.delay if queued else 0,
-            None if queued else now,
-            delivery_id,
-            owner,
-        ),
-    )
-    return settled.rowcount == 1
+def settle_all(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> list[bool]:
+    """
+    Write verdicts; False for one whose lease does not hold any more.
+
+    Raises:
+        OneByOneError: If that is so for some of several.
+    """
+    now = max(one.now for one in settlements)
+    alike: dict[tuple[object, ...], list[str]] = {}
+    for one in settlements:
+        alike.setdefault(_settled(one, now), []).append(one.delivery_id)
+    settled = sum(_settle_alike(connection, values, names) for values, names in alike.items())
+    if settled == len(settlements):
+        return [True] * settled
+    if len(settlements) > 1:
+        raise OneByOneError
+    return [False]
 
 
 def release(connection: sqlite3.Connection, owner: str, delivery_ids: Sequence[str]) -> None:
@@ -181,18 +205,20 @@ def purge(connection: sqlite3.Connection, done_before: float, dead_before: float
     """Delete some of what finished before those times; only the oldest rows of each state are looked at."""
     deleted = 0
     for state, before in ((State.DONE, done_before), (State.DEAD, dead_before)):
-        deleted += connection.execute(
+        old = connection.execute(
             "DELETE FROM deliveries WHERE finished_at < ? AND seq IN"
-            " (SELECT seq FROM deliveries WHERE state = ? ORDER BY seq LIMIT ?)",
+            " (SELECT seq FROM deliveries WHERE state = ? ORDER BY seq LIMIT ?) RETURNING seq",
             (before, str(state), _PURGE_BATCH),
-        ).rowcount
+        ).fetchall()
+        connection.executemany("DELETE FROM bodies WHERE seq = ?", old)
+        deleted += len(old)
     return deleted
 
 
 def get(connection: sqlite3.Connection, delivery_id: str) -> Delivery | None:
     """Return a delivery."""
     row = connection.execute(
-        f"SELECT {_SUMMARY}, content_type, body FROM deliveries WHERE delivery_id = ?", (delivery_id,)
+        f"SELECT {_SUMMARY}, content_type, {_BODY} FROM deliveries WHERE delivery_id = ?", (delivery_id,)
     ).fetchone()
     return None if row is None else _delivery(row)
 
@@ -223,6 +249,59 @@ def counts(connection: sqlite3.Connection) -> dict[State, int]:
     """Return how many there are in each state."""
     found = dict(connection.execute("SELECT state, count(*) FROM deliveries GROUP BY state").fetchall())
     return {state: found.get(str(state), 0) for state in State}
+
+
+@functools.cache
+def _insert(count: int) -> str:
+    return (
+        "INSERT INTO deliveries (delivery_id, event, content_type, key, received_at,"
+        " state, attempts, lease_owner, lease_until) VALUES "
+        + ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?)"] * count)
+        + " ON CONFLICT (delivery_id) DO NOTHING"
+    )
+
+
+def _new_row(arrival: Arrival) -> tuple[object, ...]:
+    received, lease = arrival.received, arrival.lease
+    leased = ("queued", 0, None, None) if lease is None else ("running", 1, lease.owner, lease.until)
+    return (
+        received.delivery_id, received.event, received.content_type, received.key, arrival.now, *leased
+    )  # fmt: skip
+
+
+def _insert_bodies(connection: sqlite3.Connection, last: int, arrivals: Sequence[Arrival]) -> None:
+    """Insert the bodies of deliveries that have just been inserted, up to the row *last*."""
+    values: list[object] = []
+    for seq, arrival in enumerate(arrivals, last - len(arrivals) + 1):
+        values += seq, arrival.received.body
+    connection.execute(
+        f"INSERT INTO bodies (seq, body) VALUES {', '.join(['(?, ?)'] * len(arrivals))}", values
+    )
+
+
+def _add_again(connection: sqlite3.Connection, delivery_id: str) -> Added:
+    state = _state(connection, delivery_id)
+    if state is State.DEAD:
+        replay(connection, delivery_id)
+        return Added.REQUEUED
+    return Added.DONE if state is State.DONE else Added.PENDING
+
+
+def _settled(one: Settlement, now: float) -> tuple[object, ...]:
+    verdict = one.verdict
+    queued = verdict.state is State.QUEUED
+    due, finished = (now + verdict.delay, None) if queued else (0, now)
+    return str(verdict.state), _dump(verdict.handlers), verdict.error, due, finished, one.owner
+
+
+def _settle_alike(connection: sqlite3.Connection, values: tuple[object, ...], names: list[str]) -> int:
+    # The plus keeps the state's index from being used: the GUIDs' finds fewer rows.
+    return connection.execute(
+        "UPDATE deliveries SET state = ?, handlers = ?, last_error = ?, not_before = ?, finished_at = ?,"
+        " lease_owner = NULL, lease_until = NULL WHERE lease_owner = ? AND +state = 'running'"
+        f" AND delivery_id IN ({', '.join('?' * len(names))})",
+        (*values, *names),
+    ).rowcount
 
 
 def _queue_after_crash(
@@ -267,7 +346,13 @@ def _summary(row: Sequence[Any]) -> Summary:
 
 
 def _dump(handlers: Mapping[str, HandlerRecord]) -> str:
-    return json.dumps({name: asdict(one) for name, one in handlers.items()}) if handlers else "{}"
+    return _dumped(tuple(handlers.items())) if handlers else "{}"
+
+
+@functools.lru_cache(maxsize=1000)
+def _dumped(handlers: tuple[tuple[str, HandlerRecord], ...]) -> str:
+    # Most deliveries are done by the same handlers at their first attempt, so most of these are alike.
+    return json.dumps({name: asdict(one) for name, one in handlers})
 
 
 def _load(text: str) -> dict[str, HandlerRecord]:

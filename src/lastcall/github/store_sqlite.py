@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,19 +18,22 @@ from .inbox import Added, Delivery, HandlerRecord, InboxError, Received, State, 
 
 __all__ = ["SQLiteInbox"]
 
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 _owners_here: set[str] = set()
 """Owners that are open in this process."""
 
-_SCHEMA_VERSION = 1
+_STATEMENTS = 500
+"""Statements kept prepared: one for each number of rows that is written at once."""
+
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE deliveries (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     delivery_id TEXT NOT NULL UNIQUE,
     event TEXT NOT NULL,
     content_type TEXT NOT NULL,
-    body BLOB NOT NULL,
     key TEXT,
     state TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
@@ -45,8 +48,11 @@ CREATE TABLE deliveries (
 );
 CREATE INDEX deliveries_by_state ON deliveries (state, seq);
 CREATE INDEX deliveries_by_key ON deliveries (key, seq) WHERE key IS NOT NULL;
-PRAGMA user_version = 1;
+CREATE TABLE bodies (seq INTEGER PRIMARY KEY, body BLOB NOT NULL);
+PRAGMA user_version = 2;
 """
+# Bodies are apart because a change of state rewrites its whole row.
+
 
 
 class SQLiteInbox:
@@ -93,8 +99,10 @@ class SQLiteInbox:
 
     async def open(self) -> None:
         """Open the file, and queue again what dead processes of this machine had leased."""
-        with self._errors("opened"):
+        try:
             await self._writer.start()
+        except sqlite3.Error as error:
+            raise self._error("opened", error) from error
         _owners_here.add(self.owner)
         await self._write(self._take_over)
 
@@ -103,10 +111,12 @@ class SQLiteInbox:
         await self._writer.stop()
         _owners_here.discard(self.owner)
 
-    async def add(self, received: Received) -> Added:
+    async def add(self, received: Received, *, take: bool = False) -> Added:
         """Store a delivery, or find out that it is known."""
         now = self._clock()
-        return await self._write(lambda connection: rows.add(connection, received, now))
+        # What has a key has to wait for those before it, of which only a claim knows.
+        lease = rows.Lease(self.owner, now, now + self._lease_s) if take and received.key is None else None
+        return await self._together(rows.add_all, rows.Arrival(received, now, lease))
 
     async def claim(self, limit: int) -> Sequence[Delivery]:
         """Lease what is due, the oldest first."""
@@ -126,10 +136,8 @@ class SQLiteInbox:
 
     async def settle(self, delivery_id: str, verdict: Verdict) -> bool:
         """Let go of a delivery; False if its lease was lost."""
-        now = self._clock()
-        return await self._write(
-            lambda connection: rows.settle(connection, self.owner, delivery_id, verdict, now)
-        )
+        settlement = rows.Settlement(self.owner, delivery_id, verdict, self._clock())
+        return await self._together(rows.settle_all, settlement)
 
     async def release(self, delivery_ids: Sequence[str]) -> None:
         """Give deliveries back untouched."""
@@ -171,9 +179,17 @@ class SQLiteInbox:
         """Return how many there are in each state."""
         return await self._read(rows.counts)
 
+    async def _together(
+        self, write: Callable[[sqlite3.Connection, Sequence[_Item]], Sequence[_Result]], item: _Item
+    ) -> _Result:
+        """Write *item* with what else is given to *write* at about the same time."""
+        try:
+            return await self._writer.run(write, item)
+        except sqlite3.Error as error:
+            raise self._error("written", error) from error
+
     async def _write(self, write: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        with self._errors("written"):
-            return await self._writer.run(write)
+        return await self._together(lambda connection, items: [write(connection) for _ in items], None)
 
     async def _read(self, read: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Run *read* on a connection and in a thread of its own: readers do not wait for the writer."""
@@ -182,11 +198,15 @@ class SQLiteInbox:
             with contextlib.closing(self._connect()) as connection:
                 return read(connection)
 
-        with self._errors("read"):
+        try:
             return await asyncio.to_thread(run)
+        except sqlite3.Error as error:
+            raise self._error("read", error) from error
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=self._busy_s, isolation_level=None)
+        return sqlite3.connect(
+            self.path, timeout=self._busy_s, isolation_level=None, cached_statements=_STATEMENTS
+        )
 
     def _connect_to_write(self) -> sqlite3.Connection:
         connection = self._connect()
@@ -201,12 +221,8 @@ class SQLiteInbox:
         dead = [owner for owner in rows.owners(connection) if _is_dead(owner)]
         rows.take_over(connection, dead, self._clock(), self._crashes_max)
 
-    @contextlib.contextmanager
-    def _errors(self, done: str) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise InboxError(f"the inbox {self.path} cannot be {done}: {error}") from error
+    def _error(self, done: str, error: sqlite3.Error) -> InboxError:
+        return InboxError(f"the inbox {self.path} cannot be {done}: {error}")
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import logging
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from .event import Event
 from .handling import Handling, Limits
-from .inbox import Delivery, Inbox, InboxError, Verdict
+from .inbox import Added, Delivery, Inbox, InboxError, Received, State, Summary, Verdict
 from .router import Router
 from .tally import Tally
 
@@ -21,6 +23,13 @@ _RENEW_S = 8.0
 """Well below the 30 seconds of a lease."""
 
 _BATCH_MAX = 100
+
+_AHEAD_MAX = 100
+"""Deliveries leased as they come in although others are still handled: their turn comes in a moment."""
+
+_AHEAD_S = 1.0
+"""How long they may wait for it; then they are given back, and another process may take them."""
+
 _WRITE_AGAIN_S = 1.0
 
 _log = logging.getLogger("lastcall.github")
@@ -62,6 +71,21 @@ class Worker:
         self._concurrency = concurrency
         # Deliveries whose verdict is not written yet; a cancelled one stays in it, to be released.
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._active = 0
+        """Of those, how many are in their handlers."""
+
+        self._ahead: deque[tuple[float, Delivery]] = deque()
+        """Leased, and waiting since then for a place."""
+
+        self._arriving = 0
+        """Deliveries that are being stored, and leased with that."""
+
+        self._unwanted: set[str] = set()
+        """Leased and not to be handled here; to be released."""
+
+        self._more = True
+        """Whether the inbox may hold deliveries that are due, for which there was no place."""
+
         self._wake = asyncio.Event()
         self._stopping = False
         self._loops: tuple[asyncio.Task[None], ...] = ()
@@ -69,12 +93,35 @@ class Worker:
     @property
     def running(self) -> int:
         """How many deliveries are being handled."""
-        return len(self._running)
+        return self._active
 
     @property
     def alive(self) -> bool:
         """Whether it takes deliveries."""
         return bool(self._loops) and not any(task.done() for task in self._loops)
+
+    async def add(self, received: Received) -> Added:
+        """
+        Store a delivery, and begin to handle it at once if there is room; else it has its turn later.
+
+        Raises:
+            InboxError: If it could not be stored.
+        """
+        take = self._has_room()
+        self._arriving += take
+        try:
+            added = await self._inbox.add(received, take=take)
+        except asyncio.CancelledError:
+            self._unwanted.add(received.delivery_id)  # it is written all the same
+            self.wake()
+            raise
+        finally:
+            self._arriving -= take
+        if added is Added.TAKEN:
+            self._begin(_new_delivery(received))
+        elif added in {Added.STORED, Added.REQUEUED}:
+            self.wake()
+        return added
 
     def wake(self) -> None:
         """Look into the inbox now."""
@@ -101,6 +148,7 @@ class Worker:
         self.wake()
         taking, renewing = self._loops
         await asyncio.wait({taking})
+        await self._give_back()
         if tasks := set(self._running.values()):
             _, late = await asyncio.wait(tasks, timeout=grace)
             for task in late:
@@ -110,17 +158,37 @@ class Worker:
         renewing.cancel()
         await asyncio.wait({renewing})
         with contextlib.suppress(InboxError):  # then the leases run out instead
-            await self._inbox.release(tuple(self._running))
+            await self._inbox.release((*self._running, *self._unwanted))
+
+    def _has_room(self) -> bool:
+        """Tell whether what comes in now may be taken at once; not before what has waited for longer."""
+        if self._more or self._stopping or not self._loops:
+            return False
+        return self._active + len(self._ahead) + self._arriving < self._concurrency + _AHEAD_MAX
 
     async def _take(self) -> None:
         """Fill the free places, then wait until something comes in, ends, or may have become due."""
         while not self._stopping:
             self._wake.clear()
-            free = min(self._concurrency - len(self._running), _BATCH_MAX)
+            await self._give_back()
+            free = min(self._concurrency - self._active - len(self._ahead), _BATCH_MAX)
             taken = await self._claim(free) if free > 0 else 0
+            self._more = taken == free or free <= 0
             if taken < _BATCH_MAX:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), _POLL_S)
+
+    async def _give_back(self) -> None:
+        while self._ahead and (self._stopping or self._ahead[0][0] < time.monotonic() - _AHEAD_S):
+            self._unwanted.add(self._ahead.popleft()[1].delivery_id)
+        if self._unwanted:
+            unwanted = tuple(self._unwanted)
+            try:
+                await self._inbox.release(unwanted)
+            except InboxError as error:
+                _log.error("deliveries cannot be given back now: %s", error)
+            else:
+                self._unwanted.difference_update(unwanted)
 
     async def _claim(self, limit: int) -> int:
         try:
@@ -129,15 +197,30 @@ class Worker:
             _log.error("no work can be taken now: %s", error)
             return 0
         for delivery in claimed:
-            task = asyncio.create_task(self._work(delivery), name=f"delivery {delivery.delivery_id}")
-            self._running[delivery.delivery_id] = task
+            self._begin(delivery)
         return len(claimed)
+
+    def _begin(self, delivery: Delivery) -> None:
+        """Handle a leased delivery, now or when there is a place for it."""
+        if self._active >= self._concurrency or self._stopping:
+            self._ahead.append((time.monotonic(), delivery))
+            return
+        self._active += 1
+        self._running[delivery.delivery_id] = asyncio.create_task(self._work(delivery))
 
     async def _work(self, delivery: Delivery) -> None:
         try:
             verdict = await self._handling.verdict_on(delivery)
-            await self._settle(delivery.delivery_id, verdict)
         finally:
+            self._active -= 1
+            self._fill()
+        await self._settle(delivery.delivery_id, verdict)
+
+    def _fill(self) -> None:
+        """Give the place that has become free to the next delivery."""
+        if self._ahead and not self._stopping:
+            self._begin(self._ahead.popleft()[1])
+        elif self._more:
             self.wake()
 
     async def _settle(self, delivery_id: str, verdict: Verdict) -> None:
@@ -163,3 +246,19 @@ class Worker:
                 await self._inbox.renew()
             except InboxError as error:
                 _log.error("the leases cannot be renewed now: %s", error)
+
+
+def _new_delivery(received: Received) -> Delivery:
+    """Return what a claim of a delivery that has just been stored would have returned, as far as it matters."""
+    summary = Summary(
+        delivery_id=received.delivery_id,
+        event=received.event,
+        state=State.RUNNING,
+        attempts=1,
+        crashes=0,
+        received_at=time.time(),
+        not_before=0,
+        finished_at=None,
+        last_error=None,
+    )
+    return Delivery(summary, received.content_type, received.body)

@@ -247,11 +247,11 @@ async def test_a_newer_schema_is_refused(path: Path) -> None:
 async def test_one_wrong_write_harms_no_other(inbox: SQLiteInbox) -> None:
     """Writes share a transaction; one that fails of itself is left out of it."""
 
-    def wrong(_connection: sqlite3.Connection) -> None:
+    def wrong(_connection: sqlite3.Connection, _items: object) -> list[None]:
         raise ValueError("mine")
 
     results = await asyncio.gather(
-        inbox.add(received("1")), inbox._writer.run(wrong), inbox.add(received("2")), return_exceptions=True
+        inbox.add(received("1")), inbox._writer.run(wrong, None), inbox.add(received("2")), return_exceptions=True
     )
     assert [results[0], results[2]] == [Added.STORED, Added.STORED]
     assert isinstance(results[1], ValueError)

@@ -232,7 +232,7 @@ async def test_a_full_inbox_does_not_lose_a_verdict(
         inbox._writer.run, real = refuse, inbox._writer.run  # type: ignore[method-assign, assignment]
         asyncio.get_running_loop().call_later(0.05, setattr, inbox._writer, "run", real)
 
-    async def refuse(_write: object) -> Any:
+    async def refuse(_write: object, _item: object) -> Any:
         import sqlite3
 
         raise sqlite3.OperationalError("database or disk is full")
