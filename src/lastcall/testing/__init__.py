@@ -4,10 +4,11 @@ from .github import GitHubServer
 from .github_pages import LinkForm
 from .loopback import AppFactory, LoopbackServer
 from .openai import OpenAIServer
-from .openai_shapes import completion_text
+from .openai_completion import completion_text
 from .records import ConnectionEnd, ConnectionRecord, RequestRecord
 from .routes import built_in_app
-from .script import Answer, Call, Cut, RetryAfterForm, Script, Step
+from .script import Answer, Call, Cut, LineEnd, RetryAfterForm, Script, Step, StreamUsage, ToolCall
+from .tls import TLSContexts, tls_contexts
 
 __all__ = [
     "Answer",
@@ -17,6 +18,7 @@ __all__ = [
     "ConnectionRecord",
     "Cut",
     "GitHubServer",
+    "LineEnd",
     "LinkForm",
     "LoopbackServer",
     "OpenAIServer",
@@ -24,6 +26,10 @@ __all__ = [
     "RetryAfterForm",
     "Script",
     "Step",
+    "StreamUsage",
+    "TLSContexts",
+    "ToolCall",
     "built_in_app",
     "completion_text",
+    "tls_contexts",
 ]

@@ -7,7 +7,7 @@ import json
 import ssl as ssl_module
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,11 @@ from aiohttp import web
 
 from . import openai_shapes as shapes
 from .loopback import LoopbackServer
-from .openai_shapes import Completion, Json, RefusedError
+from .openai_checks import CHAT, EMBEDDINGS, REQUIRED, RESPONSES, TEXT, RefusedError, check, texts_of
+from .openai_completion import Completion, complete
+from .openai_events import event_stream
+from .openai_responses import response_events, response_object
+from .openai_shapes import Json
 from .script import Answer, Call, Script
 from .sending import Reply, send
 
@@ -29,10 +33,11 @@ class OpenAIServer(LoopbackServer):
     """
     A `LoopbackServer` that answers as OpenAI's API does, with no model behind it.
 
-    It speaks `GET /v1/models`, `POST /v1/chat/completions` and `/v1/completions` (plain and streamed)
-    and `POST /v1/embeddings`. What it says depends on the prompt alone, see `completion_text`.
+    It speaks `GET /v1/models`, `POST /v1/chat/completions`, `/v1/completions` and `/v1/responses` (plain
+    and streamed) and `POST /v1/embeddings`. What it says depends on the prompt alone, see `completion_text`.
     A request that the API would refuse is refused in the API's way, before the script is asked.
-    There is one choice per answer; what is asked beyond that (`n`, tools, logprobs) is ignored.
+    Several choices (`n`) and log probabilities are given as asked; a function is called when
+    `tool_choice` demands one, or the script does.
 
     Args:
         script: Which requests are answered differently, and how; it may grow while the server runs.
@@ -51,8 +56,8 @@ class OpenAIServer(LoopbackServer):
 
         records_max: How many requests, calls and ended connections are remembered, the newest.
 
-    Source: OpenAI API reference, "Chat Completions", "Completions", "Embeddings", "Models", and the
-    guide "Error codes".
+    Source: OpenAI API reference, "Chat Completions", "Completions", "Responses", "Embeddings", "Models",
+    and the guide "Error codes".
     """
 
     def __init__(
@@ -142,14 +147,14 @@ class OpenAIServer(LoopbackServer):
         if self._api_key is not None and call.headers.get("Authorization") != f"Bearer {self._api_key}":
             raise RefusedError(401, "Incorrect API key provided.", code="invalid_api_key")
         is_models = call.path == _MODELS or call.path.startswith(f"{_MODELS}/")
-        if not is_models and call.path not in shapes.REQUIRED:
+        if not is_models and call.path not in REQUIRED:
             raise RefusedError(404, f"Invalid URL ({call.method} {call.path})")
         if call.method != ("GET" if is_models else "POST"):
             raise RefusedError(
                 405, f"Not allowed to {call.method} on {call.path}.", code="method_not_supported"
             )
         if not is_models:
-            shapes.check(call.path, call.json)
+            check(call.path, call.json)
         self._check_model(call, is_models=is_models)
 
     def _check_model(self, call: Call, *, is_models: bool) -> None:
@@ -168,10 +173,9 @@ class OpenAIServer(LoopbackServer):
             )
         if call.path.startswith(_MODELS):
             return _json_reply(self._model_objects(call.path[len(_MODELS) + 1 :]), answer.status)
-        if call.path == "/v1/embeddings":
-            return _json_reply(
-                shapes.embeddings_object(shapes.texts_of(call.path, call.json), call.json), answer.status
-            )
+        if call.path == EMBEDDINGS:
+            texts = texts_of(call.path, call.json)
+            return _json_reply(shapes.embeddings_object(texts, call.json), answer.status)
         return self._completion_reply(call, answer)
 
     def _model_objects(self, name: str) -> Json:
@@ -180,33 +184,34 @@ class OpenAIServer(LoopbackServer):
         return {"object": "list", "data": [shapes.model_object(model) for model in self._models]}
 
     def _completion_reply(self, call: Call, answer: Answer) -> Reply:
-        chat = call.path == "/v1/chat/completions"
-        completion = shapes.complete(
-            shapes.texts_of(call.path, call.json),
-            call.json,
-            answer.text,
-            id=f"{'chatcmpl' if chat else 'cmpl'}-{call.number:08d}",
-            created=int(time.time()),
-        )
+        name = f"{_IDS[call.path]}{call.number:08d}"
+        completion = complete(call.path, call.json, answer, id=name, created=int(time.time()))
         self._prompt_tokens += completion.prompt_tokens
-        self._completion_tokens += len(completion.tokens)
+        self._completion_tokens += completion.completion_tokens
         if not call.stream:
-            return _json_reply(
-                (shapes.chat_object if chat else shapes.text_object)(completion), answer.status
-            )
-        chunks = list((shapes.chat_chunks if chat else shapes.text_chunks)(completion))
-        return Reply(answer.status, _EVENTS, list(_events(call, answer, chunks, completion)), stream=True)
+            return _json_reply(_OBJECTS[call.path](completion), answer.status)
+        return Reply(answer.status, _EVENTS, list(_events(call, answer, completion)), stream=True)
 
 
-def _events(call: Call, answer: Answer, chunks: list[Json], completion: Completion) -> Iterable[bytes]:
+_IDS = {CHAT: "chatcmpl-", TEXT: "cmpl-", RESPONSES: "resp_"}
+_OBJECTS: Mapping[str, Callable[[Completion], Json]] = {
+    CHAT: shapes.chat_object,
+    TEXT: shapes.text_object,
+    RESPONSES: response_object,
+}
+
+
+def _events(call: Call, answer: Answer, completion: Completion) -> Iterable[bytes]:
     """Yield the server-sent events of a stream."""
-    if (call.json.get("stream_options") or {}).get("include_usage") is True:
-        chunks = list(shapes.with_usage(chunks, completion))
+    if call.path == RESPONSES:
+        events = response_events(completion, answer.stream_error)
+        return event_stream(events, answer, named=True, done=False)
+    make = shapes.chat_chunks if call.path == CHAT else shapes.text_chunks
+    chunks = list(shapes.with_usage(make(completion), completion, answer.stream_usage))
     if answer.stream_error is not None:
         chunks = [*chunks[: len(chunks) // 2], shapes.error_object(500, answer.stream_error)]
-    yield from map(shapes.event, chunks)
-    if answer.done and answer.stream_error is None:
-        yield shapes.DONE
+    is_whole = answer.done and answer.stream_error is None
+    return event_stream(chunks, answer, named=False, done=is_whole)
 
 
 def _json_reply(data: Json, status: int) -> Reply:

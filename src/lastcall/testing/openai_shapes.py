@@ -1,4 +1,4 @@
-"""What OpenAI's API says, without a server: checks of a request, and the objects that answer it.
+"""The objects in which OpenAI's API answers, all but those of `/v1/responses`.
 
 Source: OpenAI API reference, "Chat Completions", "Completions", "Embeddings", "Models", "Error codes".
 """
@@ -9,154 +9,18 @@ import array
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import zip_longest
 from typing import Any
+
+from .openai_completion import Choice, Completion, tokenize
+from .script import StreamUsage
 
 Json = dict[str, Any]
 """A JSON object."""
 
-DONE = b"data: [DONE]\n\n"
-"""What ends a stream."""
-
-DIMENSIONS_MAX = 4096
-"""The longest vector of an embedding."""
-
-REQUIRED = {"/v1/chat/completions": "messages", "/v1/completions": "prompt", "/v1/embeddings": "input"}
-"""From the path of each POST to the parameter it cannot do without, beside the model."""
-
-_PIECE = re.compile(r"\s*\S{1,6}|\s+")
-_EXCERPT_WORDS = 12
 _SERVER_ERRORS = 500
-
-
-class RefusedError(Exception):
-    """A request that the API answers with an error object."""
-
-    def __init__(
-        self, status: int, message: str, *, param: str | None = None, code: str | None = None
-    ) -> None:
-        """Keep what the error object will say."""
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.param = param
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """One generated text and what it cost."""
-
-    id: str
-    """Begins with "chatcmpl-" or "cmpl-"."""
-
-    created: int
-    """Seconds since 1970."""
-
-    model: str
-    """As the request named it."""
-
-    tokens: tuple[str, ...]
-    """The text in the pieces in which it is streamed; joined they are the text."""
-
-    prompt_tokens: int
-    """What was asked, counted in the same way."""
-
-    finish_reason: str
-    """"stop", or "length" if the request's limit was reached."""
-
-    @property
-    def text(self) -> str:
-        """The whole text."""
-        return "".join(self.tokens)
-
-    @property
-    def usage(self) -> Json:
-        """The usage object."""
-        return usage(self.prompt_tokens, len(self.tokens))
-
-
-def usage(prompt: int, completion: int) -> Json:
-    """Return a usage object for so many tokens."""
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-
-
-def tokenize(text: str) -> tuple[str, ...]:
-    """Cut a text into pieces of at most six letters, which stand for tokens; joined they are the text."""
-    return tuple(_PIECE.findall(text))
-
-
-def completion_text(prompt: str) -> str:
-    """Return what the model says to *prompt*: always the same, and different for different prompts."""
-    words = prompt.split()
-    excerpt = " ".join(words[:_EXCERPT_WORDS]) + (" ..." if len(words) > _EXCERPT_WORDS else "")
-    return f'You asked: "{excerpt}" My answer is {hashlib.sha256(prompt.encode()).hexdigest()[:8]}.'
-
-
-def complete(
-    texts: Sequence[str],
-    body: Mapping[str, Any],
-    said: str | None,
-    *,
-    id: str,  # noqa: A002
-    created: int,
-) -> Completion:
-    """
-    Return the completion of a request that is in order.
-
-    Args:
-        texts: What the request says, see `texts_of`; the last one is answered.
-
-        body: The request.
-
-        said: The text to answer with, instead of the one made from *texts*.
-
-        id: Of the completion.
-
-        created: Seconds since 1970.
-    """
-    tokens = tokenize(completion_text(texts[-1] if texts else "") if said is None else said)
-    limit = body.get("max_completion_tokens", body.get("max_tokens"))
-    is_cut = isinstance(limit, int) and 0 <= limit < len(tokens)
-    return Completion(
-        id=id,
-        created=created,
-        model=body["model"],
-        tokens=tokens[:limit] if is_cut else tokens,
-        prompt_tokens=sum(len(tokenize(text)) for text in texts),
-        finish_reason="length" if is_cut else "stop",
-    )
-
-
-def texts_of(path: str, body: Mapping[str, Any]) -> list[str]:
-    """Return the texts of a request that is in order: of each message, prompt or input; may be empty."""
-    given = body[REQUIRED[path]]
-    if REQUIRED[path] == "messages":
-        return [_text_of(message.get("content")) for message in given]
-    return [_text_of(item) for item in (given if isinstance(given, list) else [given])]
-
-
-def check(path: str, body: Mapping[str, Any]) -> None:
-    """Raise `RefusedError` for a body that the API would refuse at *path* ("/v1/..." )."""
-    if not body:
-        raise RefusedError(400, "We could not parse the JSON body of your request: it must be a JSON object.")
-    if not isinstance(body.get("model"), str):
-        raise RefusedError(400, "you must provide a model parameter")
-    if (needed := REQUIRED[path]) not in body:
-        message = f"Missing required parameter: '{needed}'."
-        raise RefusedError(400, message, param=needed, code="missing_required_parameter")
-    if needed == "messages":
-        _check_messages(body["messages"])
-    size = body.get("dimensions", 8)
-    if not isinstance(size, int) or not 1 <= size <= DIMENSIONS_MAX:
-        message = f"Invalid 'dimensions': expected an integer from 1 to {DIMENSIONS_MAX}."
-        raise RefusedError(400, message, param="dimensions")
-    if body.get("stream_options") is not None and body.get("stream") is not True:
-        message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
-        raise RefusedError(400, message, param="stream_options")
 
 
 def error_object(
@@ -177,52 +41,74 @@ def reason(status: int) -> str:
         return f"Error {status}"
 
 
+def json_bytes(data: Json) -> bytes:
+    """Return an object as it goes over the wire."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def usage(completion: Completion) -> Json:
+    """Return the usage object of a completion."""
+    asked, said = completion.prompt_tokens, completion.completion_tokens
+    data: Json = {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
+    if completion.reasoning_tokens:
+        data["completion_tokens_details"] = {"reasoning_tokens": completion.reasoning_tokens}
+    return data
+
+
 def chat_object(completion: Completion) -> Json:
     """Return a chat.completion object."""
-    message = {"role": "assistant", "content": completion.text, "refusal": None}
-    choice = _choice("message", message, completion.finish_reason)
-    return {**_common(completion, "chat.completion"), "choices": [choice], "usage": completion.usage}
+    choices = [_chat_choice(choice, completion) for choice in completion.choices]
+    return {**_common(completion, "chat.completion"), "choices": choices, "usage": usage(completion)}
 
 
 def chat_chunks(completion: Completion) -> Iterator[Json]:
-    """Yield the chat.completion.chunk objects of a stream, without the one for usage."""
+    """Yield the chat.completion.chunk objects of a stream, choices in turn, without the one for usage."""
     common = _common(completion, "chat.completion.chunk")
-    yield {**common, "choices": [_choice("delta", {"role": "assistant", "content": ""}, None)]}
-    for token in completion.tokens:
-        yield {**common, "choices": [_choice("delta", {"content": token}, None)]}
-    yield {**common, "choices": [_choice("delta", {}, completion.finish_reason)]}
+    streams = [_chat_deltas(choice, completion) for choice in completion.choices]
+    for parts in zip_longest(*streams):
+        yield from ({**common, "choices": [part]} for part in parts if part is not None)
 
 
 def text_object(completion: Completion) -> Json:
     """Return a text_completion object."""
-    choice = _choice("text", completion.text, completion.finish_reason)
-    return {**_common(completion, "text_completion"), "choices": [choice], "usage": completion.usage}
+    choices = [
+        _choice(choice, "text", choice.text, choice.finish_reason, _text_logprobs(choice.tokens, completion))
+        for choice in completion.choices
+    ]
+    return {**_common(completion, "text_completion"), "choices": choices, "usage": usage(completion)}
 
 
 def text_chunks(completion: Completion) -> Iterator[Json]:
-    """Yield the text_completion objects of a stream, without the one for usage."""
+    """Yield the text_completion objects of a stream, choices in turn, without the one for usage."""
     common = _common(completion, "text_completion")
-    for token in completion.tokens:
-        yield {**common, "choices": [_choice("text", token, None)]}
-    yield {**common, "choices": [_choice("text", "", completion.finish_reason)]}
+    streams = [_text_pieces(choice, completion) for choice in completion.choices]
+    for parts in zip_longest(*streams):
+        yield from ({**common, "choices": [part]} for part in parts if part is not None)
 
 
-def with_usage(chunks: Iterable[Json], completion: Completion) -> Iterator[Json]:
-    """Yield the chunks as `stream_options.include_usage` asks: null in each, and one more that has it."""
-    chunk: Json = {}
+def with_usage(chunks: Iterable[Json], completion: Completion, where: StreamUsage) -> Iterator[Json]:
+    """
+    Yield the chunks with the usage where it is to be.
+
+    Args:
+        chunks: Those without; there is at least one.
+
+        completion: Of which they are the chunks.
+
+        where: "asked" does as `stream_options.include_usage` says, with null in every chunk before.
+    """
+    options = completion.body.get("stream_options") or {}
+    is_asked = where == "asked" and options.get("include_usage") is True
+    nothing: Json = {"usage": None} if is_asked else {}
+    last: Json | None = None
     for chunk in chunks:
-        yield {**chunk, "usage": None}
-    yield {**chunk, "choices": [], "usage": completion.usage}
-
-
-def event(data: Json) -> bytes:
-    """Return one server-sent event."""
-    return b"data: " + json_bytes(data) + b"\n\n"
-
-
-def json_bytes(data: Json) -> bytes:
-    """Return an object as it goes over the wire."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+        if last is not None:
+            yield {**last, **nothing}
+        last = chunk
+    assert last is not None
+    yield {**last, "usage": usage(completion)} if where == "last" else {**last, **nothing}
+    if is_asked or where == "own":
+        yield {**last, "choices": [], "usage": usage(completion)}
 
 
 def embeddings_object(texts: Sequence[str], body: Mapping[str, Any]) -> Json:
@@ -244,30 +130,105 @@ def model_object(model: str) -> Json:
     return {"id": model, "object": "model", "created": 0, "owned_by": "lastcall"}
 
 
+def token_logprobs(tokens: Sequence[str], alternatives: int) -> list[Json]:
+    """Return the log probabilities of *tokens*, always the same ones, each with so many alternatives."""
+    return [
+        {
+            **_logprob(token, 0),
+            "top_logprobs": [_logprob(token + "'" * rank, rank) for rank in range(alternatives)],
+        }
+        for token in tokens
+    ]
+
+
 def _common(completion: Completion, kind: str) -> Json:
-    return {"id": completion.id, "object": kind, "created": completion.created, "model": completion.model}
+    named = {"id": completion.id, "object": kind, "created": completion.created, "model": completion.model}
+    return {**named, **completion.extra}
 
 
-def _choice(name: str, content: Any, finish_reason: str | None) -> Json:
-    return {"index": 0, name: content, "logprobs": None, "finish_reason": finish_reason}
+def _choice(choice: Choice, name: str, content: Any, finish_reason: str | None, logprobs: Any) -> Json:
+    return {"index": choice.index, name: content, "logprobs": logprobs, "finish_reason": finish_reason}
 
 
-def _check_messages(messages: Any) -> None:
-    if not isinstance(messages, list) or not messages:
-        message = "Invalid type for 'messages': expected an array of at least one message."
-        raise RefusedError(400, message, param="messages", code="invalid_type")
-    for index, item in enumerate(messages):
-        if not isinstance(item, dict) or not isinstance(item.get("role"), str):
-            where = f"messages[{index}].role"
-            message = f"Missing required parameter: '{where}'."
-            raise RefusedError(400, message, param=where, code="missing_required_parameter")
+def _chat_choice(choice: Choice, completion: Completion) -> Json:
+    silent = bool(choice.tool_calls or choice.refusal) and not choice.tokens
+    message: Json = {
+        "role": "assistant",
+        "content": None if silent else choice.text,
+        "refusal": "".join(choice.refusal) or None,
+    }
+    if choice.reasoning:
+        message[completion.reasoning_field] = "".join(choice.reasoning)
+    if calls := [_call_object(choice, number) for number in range(len(choice.tool_calls))]:
+        message["tool_calls"] = calls
+    logprobs = _chat_logprobs(completion, content=choice.tokens, refusal=choice.refusal)
+    return _choice(choice, "message", message, choice.finish_reason, logprobs)
 
 
-def _text_of(content: Any) -> str:
-    """Return the text of a message's content: a string, or a list of parts some of which are texts."""
-    if isinstance(content, list):
-        return " ".join(str(part["text"]) for part in content if isinstance(part, dict) and "text" in part)
-    return "" if content is None else str(content)
+def _chat_deltas(choice: Choice, completion: Completion) -> Iterator[Json]:
+    yield _choice(choice, "delta", {"role": "assistant", "content": ""}, None, None)
+    for piece in choice.reasoning:
+        yield _choice(choice, "delta", {completion.reasoning_field: piece}, None, None)
+    for piece in choice.tokens:
+        logprobs = _chat_logprobs(completion, content=[piece])
+        yield _choice(choice, "delta", {"content": piece}, None, logprobs)
+    for piece in choice.refusal:
+        logprobs = _chat_logprobs(completion, refusal=[piece])
+        yield _choice(choice, "delta", {"refusal": piece}, None, logprobs)
+    for number, call in enumerate(choice.tool_calls):
+        begun = {**_call_object(choice, number), "index": number}
+        begun["function"] = {"name": call.name, "arguments": ""}
+        yield _choice(choice, "delta", {"tool_calls": [begun]}, None, None)
+        for piece in tokenize(call.arguments):
+            more = {"index": number, "function": {"arguments": piece}}
+            yield _choice(choice, "delta", {"tool_calls": [more]}, None, None)
+    yield _choice(choice, "delta", {}, choice.finish_reason, None)
+
+
+def _text_pieces(choice: Choice, completion: Completion) -> Iterator[Json]:
+    for token in choice.tokens:
+        yield _choice(choice, "text", token, None, _text_logprobs([token], completion))
+    yield _choice(choice, "text", "", choice.finish_reason, None)
+
+
+def _call_object(choice: Choice, number: int) -> Json:
+    call = choice.tool_calls[number]
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": call.id or f"call_{choice.index}_{number}", "type": "function", "function": function}
+
+
+def _chat_logprobs(
+    completion: Completion, *, content: Sequence[str] = (), refusal: Sequence[str] = ()
+) -> Json | None:
+    if completion.body.get("logprobs") is not True:
+        return None
+    count = completion.body.get("top_logprobs") or 0
+    return {
+        "content": token_logprobs(content, count) if content else None,
+        "refusal": token_logprobs(refusal, count) if refusal else None,
+    }
+
+
+def _text_logprobs(tokens: Sequence[str], completion: Completion) -> Json | None:
+    count = completion.body.get("logprobs")
+    if not isinstance(count, int) or isinstance(count, bool):
+        return None
+    each = token_logprobs(tokens, count)
+    return {
+        "tokens": list(tokens),
+        "token_logprobs": [item["logprob"] for item in each],
+        "top_logprobs": [{top["token"]: top["logprob"] for top in item["top_logprobs"]} for item in each],
+        "text_offset": [sum(map(len, tokens[:number])) for number in range(len(tokens))],
+    }
+
+
+def _logprob(token: str, rank: int) -> Json:
+    raw = token.encode()
+    return {
+        "token": token,
+        "bytes": list(raw),
+        "logprob": -hashlib.sha256(raw).digest()[0] / 256 - 2 * rank,
+    }
 
 
 def _vector(text: str, size: int) -> list[float]:

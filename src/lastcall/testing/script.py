@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-Cut = Literal["before", "head", "body"]
-"""Where a connection is cut: before the answer, within its head, or within its body or stream."""
+Cut = Literal["before", "head", "body", "after"]
+"""Where a connection is cut: before the answer, within its head, within its body or stream, or after it."""
+
+LineEnd = Literal["\n", "\r\n", "\r"]
+"""How the lines of an event end."""
+
+StreamUsage = Literal["asked", "own", "last", "never"]
+"""
+Where a stream tells its usage: as `stream_options.include_usage` asks, in a chunk of its own, in the
+last chunk with a choice, or nowhere.
+"""
 
 RetryAfterForm = Literal["seconds", "date", "ms"]
 """`Retry-After: 2`, `Retry-After: <HTTP date>`, or `retry-after-ms: 2000`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function that the model wants called."""
+
+    name: str
+    """Of the function."""
+
+    arguments: str = "{}"
+    """JSON, or what a model takes for it."""
+
+    id: str | None = None
+    """None lets the server number it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -29,6 +52,27 @@ class Answer:
     text: str | None = None
     """What the model says; None lets the server make a text from the request."""
 
+    tokens: Sequence[str] | None = None
+    """What the model says, in the pieces it is streamed in, however long or empty; instead of *text*."""
+
+    reasoning: str | None = None
+    """What the model thinks before it speaks."""
+
+    reasoning_field: str = "reasoning_content"
+    """What the field of a message with the reasoning is called; servers differ."""
+
+    refusal: str | None = None
+    """What the model says instead of an answer."""
+
+    tool_calls: Sequence[ToolCall] = ()
+    """Functions that the model wants called, instead of a text or after one."""
+
+    finish_reason: str | None = None
+    """Why the model stopped; None is the right reason."""
+
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Fields added to the object and to each chunk of a stream, such as no reference knows."""
+
     message: str | None = None
     """The message of the error object; None takes the status's own words."""
 
@@ -37,6 +81,15 @@ class Answer:
 
     body: bytes | None = None
     """The whole body, instead of the one the server would make."""
+
+    raw: bytes | None = None
+    """All that is sent, head and body, as it is; then the connection ends."""
+
+    http10: bool = False
+    """Answer as HTTP/1.0 does: the end of the connection is the end of the body, whose length is not said."""
+
+    informational: Sequence[int] = ()
+    """Statuses from 100 to 199 sent before the answer, for example (100, 103)."""
 
     content_type: str | None = None
     """Instead of the right one."""
@@ -50,8 +103,26 @@ class Answer:
     event_delay: float = 0.0
     """Seconds before each write of the body after the first: between the events of a stream."""
 
+    event_line_end: LineEnd = "\n"
+    """How the lines of a stream end."""
+
+    event_comment: str | None = None
+    """The text of a comment line before each event of a stream."""
+
+    event_name: str | None = None
+    """The name of each event (`event: ...`); those of `/v1/responses` have their own."""
+
+    event_space: bool = True
+    """Whether a space follows each colon in a stream."""
+
+    event_multiline: bool = False
+    """Whether the data of an event is spread over many lines."""
+
+    stream_usage: StreamUsage = "asked"
+    """Where a stream of chunks tells its usage."""
+
     split: int | None = None
-    """Write the body in pieces of so many bytes, whatever they cut through."""
+    """Write the body in pieces of so many bytes, whatever they cut through; with *raw* the head too."""
 
     gzip: bool = False
     """Compress the body, whether the client accepts that or not."""
@@ -63,7 +134,7 @@ class Answer:
     """How `retry_after` is written; seconds and dates are rounded up to whole seconds."""
 
     cut: Cut | None = None
-    """Close the connection there."""
+    """Close the connection there, without having said so; "after" is what a pool of connections meets."""
 
     cut_after: int | None = None
     """Bytes of the head or body sent before the cut; None is half of them."""
@@ -94,7 +165,13 @@ class Answer:
         if self.split is not None and self.split < 1:
             raise ValueError(f"split must be a number of bytes of at least 1, not {self.split}")
         if self.cut is None and (self.reset or self.cut_after is not None):
-            raise ValueError('reset and cut_after say how to cut: add cut="before", "head" or "body"')
+            raise ValueError(
+                'reset and cut_after say how to cut: add cut="before", "head", "body" or "after"'
+            )
+        if self.text is not None and self.tokens is not None:
+            raise ValueError("text and tokens are the same in two forms: give one of them")
+        if any(not 100 <= status <= 199 or status == 101 for status in self.informational):  # noqa: PLR2004
+            raise ValueError(f"informational statuses are from 100 to 199 and not 101: {self.informational}")
 
     @classmethod
     def rate_limit(cls, retry_after: float | None = None, form: RetryAfterForm = "seconds") -> Answer:
@@ -106,6 +183,11 @@ class Answer:
             retry_after=retry_after,
             retry_after_form=form,
         )
+
+    @classmethod
+    def redirect(cls, location: str, status: int = 307) -> Answer:
+        """Return a redirect to *location*, an address or a path."""
+        return cls(status=status, headers={"Location": location}, body=b"")
 
 
 _USUAL = Answer()

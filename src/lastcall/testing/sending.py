@@ -10,12 +10,13 @@ import sys
 import time
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 
 from aiohttp import web
 from multidict import CIMultiDict
 
+from .openai_shapes import reason
 from .script import Answer
 
 _GZIP_WINDOW_BITS = 31
@@ -45,25 +46,54 @@ class Reply:
 async def send(request: web.Request, reply: Reply, answer: Answer) -> web.StreamResponse:
     """Send *reply* as *answer* says; where the connection is cut, the handler ends with it, cancelled."""
     await asyncio.sleep(answer.delay)
+    if answer.cut == "before":
+        await _cut(request, answer)
+    for status in answer.informational:
+        _write(request, _head_as_text(f"HTTP/1.1 {status} {reason(status)}", {}))
+    if answer.raw is not None or answer.http10:
+        await _send_bare(request, reply, answer)
+    return await _send(request, reply, answer)
+
+
+async def _send(request: web.Request, reply: Reply, answer: Answer) -> web.StreamResponse:
+    """Send what aiohttp knows how to send."""
     parts = encode(reply.parts, answer)
     response = web.StreamResponse(status=reply.status, headers=head(reply, answer))
     if not reply.stream:
         response.content_length = sum(map(len, parts))
     if answer.close:
         response.force_close()
-    if answer.cut == "before":
-        await _cut(request, answer)
     if answer.cut == "head":
-        await _cut(request, answer, _half(_head_as_text(response), answer.cut_after))
+        line = f"HTTP/1.1 {response.status} {response.reason}"
+        await _cut(request, answer, _half(_head_as_text(line, response.headers), answer.cut_after))
     await response.prepare(request)
-    for number, part in enumerate(parts if answer.cut is None else truncate(parts, answer.cut_after)):
+    for number, part in enumerate(truncate(parts, answer.cut_after) if answer.cut == "body" else parts):
         if number:
             await asyncio.sleep(answer.event_delay)
         await response.write(part)
     if answer.cut == "body":
         await _cut(request, answer)
     await response.write_eof()
+    if answer.cut == "after":
+        await _cut(request, answer)
     return response
+
+
+async def _send_bare(request: web.Request, reply: Reply, answer: Answer) -> None:
+    """Send bytes that no server of this century would, and end the connection, and the handler with it."""
+    if answer.raw is not None:
+        start, parts = b"", encode([answer.raw], replace(answer, gzip=False))
+    else:
+        line = f"HTTP/1.0 {reply.status} {reason(reply.status)}"
+        start, parts = _head_as_text(line, head(reply, answer)), encode(reply.parts, answer)
+    if answer.cut == "head":
+        await _cut(request, answer, _half(start, answer.cut_after))
+    _write(request, start)
+    for number, part in enumerate(truncate(parts, answer.cut_after) if answer.cut == "body" else parts):
+        if number:
+            await asyncio.sleep(answer.event_delay)
+        _write(request, part)
+    await _cut(request, answer)
 
 
 def encode(parts: Sequence[bytes], answer: Answer) -> list[bytes]:
@@ -109,14 +139,17 @@ def retry_after(seconds: float, form: str, *, now: float) -> tuple[str, str]:
     return "Retry-After", str(math.ceil(seconds))
 
 
-def _head_as_text(response: web.StreamResponse) -> bytes:
-    lines = [f"HTTP/1.1 {response.status} {response.reason}"]
-    lines += [f"{name}: {value}" for name, value in response.headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode()
+def _head_as_text(line: str, headers: Mapping[str, str]) -> bytes:
+    return "\r\n".join([line, *(f"{name}: {value}" for name, value in headers.items()), "", ""]).encode()
 
 
 def _half(data: bytes, length: int | None) -> bytes:
     return data[: len(data) // 2 if length is None else length]
+
+
+def _write(request: web.Request, data: bytes) -> None:
+    if request.transport is not None:
+        request.transport.write(data)
 
 
 async def _cut(request: web.Request, answer: Answer, last_words: bytes = b"") -> None:
