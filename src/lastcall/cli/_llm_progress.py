@@ -24,9 +24,11 @@ __all__ = ["Progress"]
 REFRESH_S = 0.25
 """Seconds between two looks of the panel."""
 LINE_S, LINE_MAX_S = 5.0, 60.0
-"""Where there is no panel: seconds until the first line, each wait twice the last, up to the second number."""
+"""Without a panel: seconds until the first line, each wait twice the last, up to the second number."""
 _WIDTH_MAX = 100
-_NARROW = 64
+_BAR_BESIDE, _FIGURES_BESIDE = 64, 90
+"""Columns from which on the bar stands beside its figures, and all other figures in one row."""
+_CELLS = (18, 15, 23, 24)
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -128,8 +130,8 @@ def line_of(now: Snapshot) -> str:
         f"{short(now.tokens_rate)} tokens/s" if now.tokens_rate else "",
         f"p50 {duration(now.p50)}, p99 {duration(now.p99)}" if now.p50 is not None else "",
         f"{now.in_flight:,} in flight",
-        f"failed: {tally(now.errors)}" if now.failed else "",
-        f"retried: {tally(now.retries)}" if now.retries else "",
+        f"{now.failed:,} failed ({tally(now.errors)})" if now.failed else "",
+        f"{sum(now.retries.values()):,} retried ({tally(now.retries)})" if now.retries else "",
         f"ETA {clock(now.eta)}" if now.eta is not None else "",
     ]
     return f"lastcall: {clock(now.seconds)}  {', '.join(filter(None, parts))}"
@@ -148,16 +150,24 @@ def panel_of(now: Snapshot, note: str, rates: list[float], width: int) -> Render
 
         width: Columns, its frame included.
     """
-    rows: list[RenderableType] = [_bar(now, width), _figures(now, rates, narrow=width < _NARROW)]
-    if now.failed or now.resumed or now.retries:
-        rows.append(_misfortunes(now))
+    flat = [cell for cell in _cells(now, rates) if cell.plain]
+    rows: list[RenderableType] = [
+        _bar(now, width),
+        _side_by_side(flat, width) if width >= _BAR_BESIDE else Text("  ").join(flat),
+    ]
+    if now.failed:
+        rows.append(Text.assemble((f"{now.failed:,} failed", "bold red"), f" ({tally(now.errors)})"))
+    if now.retries:
+        count = sum(now.retries.values())
+        rows.append(Text.assemble((f"{count:,} retried", "yellow"), f" ({tally(now.retries)})"))
     if note:
         rows.append(Text(note, "bold yellow"))
+    before = f"{now.resumed:,} from before · " if now.resumed else ""
     return Panel(
         Group(*rows),
         title=Text("lastcall llm batch", "bold"),
         title_align="left",
-        subtitle=Text(clock(now.seconds), "dim"),
+        subtitle=Text(f"{before}{clock(now.seconds)}", "dim"),
         subtitle_align="right",
         border_style="dim",
         width=width,
@@ -169,47 +179,39 @@ def _bar(now: Snapshot, width: int) -> RenderableType:
     if now.total is None:
         return Text.assemble((f"{done:,}", "bold"), " done, how many there are is not known yet")
     left = Text.assemble((f"{done:,}", "bold"), f" of {now.total:,}")
-    right = Text.assemble(
-        percent(done, now.total), (f"  ETA {clock(now.eta)}" if now.eta is not None else "")
-    )
-    grid = Table.grid(padding=(0, 1), expand=True)
-    for _ in range(3):
-        grid.add_column(no_wrap=True)
-    grid.columns[1].ratio = 1
+    right = Text(percent(done, now.total) + (f"  ETA {clock(now.eta)}" if now.eta is not None else ""))
     bar = ProgressBar(total=now.total or 1, completed=done, complete_style="cyan", finished_style="green")
-    if width < _NARROW:
-        grid.add_row(left, "", right)
-        return Group(grid, bar)
+    grid = Table.grid(padding=(0, 1), expand=True)
+    if width < _BAR_BESIDE:
+        grid.add_row(bar)
+        return Group(Text("  ").join([left, right]), grid)
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=1)
+    grid.add_column(no_wrap=True)
     grid.add_row(left, bar, right)
     return grid
 
 
-def _figures(now: Snapshot, rates: list[float], *, narrow: bool) -> RenderableType:
+def _cells(now: Snapshot, rates: list[float]) -> list[Text]:
     limit = f" of {now.limit:,}" if now.limit is not None else ""
-    cells = [
+    latency = Text.assemble("p50 ", (duration(now.p50), "bold"), "  p99 ", (duration(now.p99), "bold"))
+    return [
         Text.assemble((short(now.rate), "bold cyan"), "/s ", (_spark(rates), "cyan")),
         Text.assemble((short(now.tokens_rate), "bold cyan"), " tokens/s"),
-        Text.assemble("p50 ", (duration(now.p50), "bold"), "  p99 ", (duration(now.p99), "bold")),
+        latency if now.p50 is not None else Text(),
         Text.assemble((f"{now.in_flight:,}", "bold"), f"{limit} in flight"),
     ]
+
+
+def _side_by_side(cells: list[Text], width: int) -> RenderableType:
     grid = Table.grid(padding=(0, 1), expand=True)
-    columns = 2 if narrow else 4
+    columns = len(cells) if width >= _FIGURES_BESIDE else 2
     for index in range(columns):
-        grid.add_column(justify="right" if index == columns - 1 else "left", no_wrap=True, ratio=1)
+        # As wide as ever needed, so that figures do not wander from one look to the next.
+        grid.add_column(justify="right" if index == columns - 1 else "left", min_width=_CELLS[index])
     for start in range(0, len(cells), columns):
         grid.add_row(*cells[start : start + columns])
     return grid
-
-
-def _misfortunes(now: Snapshot) -> Text:
-    parts = [
-        Text.assemble((f"{now.failed:,} failed", "bold red"), f" ({tally(now.errors)})")
-        if now.failed
-        else None,
-        Text.assemble(("retried ", "yellow"), tally(now.retries)) if now.retries else None,
-        Text(f"{now.resumed:,} from before", "dim") if now.resumed else None,
-    ]
-    return Text("  ").join(part for part in parts if part is not None)
 
 
 def _spark(rates: list[float], size: int = 10) -> str:

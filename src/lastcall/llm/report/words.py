@@ -60,7 +60,7 @@ def percent(part: float, whole: float) -> str:
 
 
 def tally(counts: Mapping[str, int], kept: int = 3) -> str:
-    """Return what came how often, most first: "429: 120, connection: 3 and 2 more"."""
+    """Return what came how often, most first: "120x 429, 3x connection and 2 more"."""
     names = sorted(counts, key=lambda name: -counts[name])
     rest = f" and {len(names) - kept} more" if len(names) > kept else ""
-    return ", ".join(f"{name}: {counts[name]:,}" for name in names[:kept]) + rest
+    return ", ".join(f"{counts[name]:,}x {name}" for name in names[:kept]) + rest
