@@ -95,6 +95,6 @@ def _text_of(content: Any) -> str:
         return " ".join(
             str(part["text"]) if isinstance(part, dict) else str(part)
             for part in content
-            if "text" in part or not isinstance(part, dict)
+            if not isinstance(part, dict) or "text" in part
         )
     return "" if content is None else str(content)

@@ -19,6 +19,7 @@ from multidict import CIMultiDict
 from .openai_shapes import reason
 from .script import Answer
 
+_BODILESS = {204, 304}
 _GZIP_WINDOW_BITS = 31
 _LINGER_NOT_AT_ALL = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
@@ -57,9 +58,11 @@ async def send(request: web.Request, reply: Reply, answer: Answer) -> web.Stream
 
 async def _send(request: web.Request, reply: Reply, answer: Answer) -> web.StreamResponse:
     """Send what aiohttp knows how to send."""
-    parts = encode(reply.parts, answer)
+    parts = [] if reply.status in _BODILESS else encode(reply.parts, answer)
     response = web.StreamResponse(status=reply.status, headers=head(reply, answer))
-    if not reply.stream:
+    if (told := response.headers.get("Content-Length")) is not None:
+        response.content_length = int(told)
+    elif not reply.stream:
         response.content_length = sum(map(len, parts))
     if answer.close:
         response.force_close()
