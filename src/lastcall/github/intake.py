@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Protocol
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .event import FORM, JSON, repository_of
 from .inbox import Added, InboxError, Received
@@ -16,7 +16,7 @@ from .networks import AllowList
 from .signature import verify
 from .tally import Tally
 
-__all__ = ["BODY_MAX", "Intake", "Refused", "Store"]
+__all__ = ["BODY_MAX", "Intake", "Refused", "Store", "WebhookFirst"]
 
 BODY_MAX = 25 * 1024 * 1024
 """Bytes. Source: GitHub Docs, "Webhook events and payloads", Payload cap."""
@@ -26,13 +26,15 @@ _BODY_SECONDS = 30.0
 _DELIVERY_ID = re.compile(rb"[A-Za-z0-9._:-]{1,100}")
 _EVENT = re.compile(rb"[A-Za-z0-9._-]{1,100}")
 
+_KINDS = {kind.encode(): kind for kind in (JSON, FORM)}
 _NEEDED = frozenset(
     {b"x-github-delivery", b"x-github-event", b"x-hub-signature-256", b"content-type", b"content-length"}
 )
 
+# What is new is answered without words: a server writes a body apart, which costs as much as the insert.
 _ANSWERS = {
-    Added.STORED: (202, "stored"),
-    Added.TAKEN: (202, "stored"),
+    Added.STORED: (202, ""),
+    Added.TAKEN: (202, ""),
     Added.PENDING: (202, "stored before, not handled yet"),
     Added.REQUEUED: (202, "stored before, queued again"),
     Added.DONE: (200, "handled before"),
@@ -40,6 +42,32 @@ _ANSWERS = {
 _NEW = {Added.STORED, Added.TAKEN, Added.REQUEUED}
 
 _log = logging.getLogger("lastcall.github")
+
+
+class WebhookFirst:
+    """
+    ASGI middleware that answers the webhook before the application's own routing and what belongs to it.
+
+    Those take more of the processor than all else that a delivery costs. Middlewares that are added to the
+    application later stand before this one, so the webhook passes through them.
+
+    Args:
+        app: Gets all other requests.
+
+        path: Of the webhook.
+
+        intake: Its endpoint.
+    """
+
+    def __init__(self, app: ASGIApp, path: str, intake: "Intake") -> None:
+        self._app = app
+        self._path = path
+        self._intake = intake
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        ours = scope["type"] == "http" and scope["path"] == self._path and scope["method"] == "POST"
+        await (self._intake if ours else self._app)(scope, receive, send)
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer, and never seen as an error
@@ -129,7 +157,7 @@ class Intake:
         event = _text(headers, b"x-github-event", _EVENT)
         content_type = _content_type(headers)
         signature = _signature(headers)
-        body = await _read(receive, headers.get(b"content-length", [b""])[0], self._body_max)
+        body = await _read(receive, headers.get(b"content-length", b""), self._body_max)
         if not verify(signature, body, self._secrets):
             raise Refused(HTTPStatus.UNAUTHORIZED, "the signature does not fit the body and the secret")
         if not body:
@@ -149,7 +177,7 @@ class Intake:
 
 
 def _messages(status: int, words: str) -> tuple[Message, Message]:
-    body = words.encode() + b"\n"
+    body = words.encode() + b"\n" if words else b""
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
     return (
         {"type": "http.response.start", "status": status, "headers": headers},
@@ -164,66 +192,63 @@ def _is_from(scope: Scope, allow: AllowList) -> bool:
         return False  # a unix socket, say
 
 
-def _headers(scope: Scope) -> dict[bytes, list[bytes]]:
-    """Return the values of those headers that matter."""
-    headers: dict[bytes, list[bytes]] = {}
-    for name, value in scope["headers"]:
-        if name in _NEEDED:
-            headers.setdefault(name, []).append(value)
+def _headers(scope: Scope) -> dict[bytes, bytes]:
+    """Return those headers that matter; one that is there twice is refused, not guessed at."""
+    found = [header for header in scope["headers"] if header[0] in _NEEDED]
+    headers = dict(found)
+    if len(headers) != len(found):
+        raise Refused(HTTPStatus.BAD_REQUEST, "a header of the delivery is there twice")
     return headers
 
 
-def _text(headers: dict[bytes, list[bytes]], name: bytes, form: re.Pattern[bytes]) -> str:
-    """Return a header that must be there once, and of a form that can go into a log."""
-    values = headers.get(name, [])
-    if len(values) != 1 or not form.fullmatch(values[0]):
-        what = "missing" if not values else "there twice" if len(values) > 1 else "malformed"
+def _text(headers: dict[bytes, bytes], name: bytes, form: re.Pattern[bytes]) -> str:
+    """Return a header that must be there, and of a form that can go into a log."""
+    value = headers.get(name)
+    if value is None or not form.fullmatch(value):
+        what = "missing" if value is None else "malformed"
         raise Refused(HTTPStatus.BAD_REQUEST, f"the header {name.decode()} is {what}")
-    return values[0].decode()
+    return value.decode()
 
 
-def _content_type(headers: dict[bytes, list[bytes]]) -> str:
+def _content_type(headers: dict[bytes, bytes]) -> str:
     """Return the kind of body; a charset is ignored, because GitHub sends UTF-8 whatever it says."""
-    value = headers.get(b"content-type", [b""])[0]
-    kind = value.partition(b";")[0].strip().lower().decode("latin-1")
-    if kind not in {JSON, FORM}:
+    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if kind not in _KINDS:
         raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body must be {JSON} or {FORM}")
-    return kind
+    return _KINDS[kind]
 
 
-def _signature(headers: dict[bytes, list[bytes]]) -> bytes:
-    values = headers.get(b"x-hub-signature-256", [])
-    if len(values) != 1:
+def _signature(headers: dict[bytes, bytes]) -> bytes:
+    value = headers.get(b"x-hub-signature-256")
+    if value is None:
         raise Refused(
-            HTTPStatus.UNAUTHORIZED, "one header x-hub-signature-256 is needed: give the webhook a secret"
+            HTTPStatus.UNAUTHORIZED, "the header x-hub-signature-256 is missing: give the webhook a secret"
         )
-    return values[0]
+    return value
 
 
 async def _read(receive: Receive, announced: bytes, body_max: int) -> bytes:
     """Return the body; refuse it as soon as it is seen to be too long, or takes too long."""
-    too_large = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is over {body_max} bytes"
     if announced.isdigit() and len(announced) < 20 and int(announced) > body_max:  # noqa: PLR2004 - 64 bits
-        raise Refused(*too_large)
+        raise _too_large(body_max)
     chunks: list[bytes] = []
     size = 0
+    more = True
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            async for chunk in _chunks(receive):
-                chunks.append(chunk)
-                size += len(chunk)
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _Disconnected
+                chunks.append(message.get("body", b""))
+                more = message.get("more_body", False)
+                size += len(chunks[-1])
                 if size > body_max:
-                    raise Refused(*too_large)
+                    raise _too_large(body_max)
     except TimeoutError:
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the body took too long") from None
     return b"".join(chunks)
 
 
-async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Disconnected
-        yield message.get("body", b"")
-        more = message.get("more_body", False)
+def _too_large(body_max: int) -> Refused:
+    return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is over {body_max} bytes")

@@ -11,7 +11,7 @@ _PREFIX = b"sha256="
 def sign(secret: str | bytes, body: bytes) -> str:
     """Return the value of `X-Hub-Signature-256` for *body*."""
     key = secret.encode() if isinstance(secret, str) else secret
-    return _PREFIX.decode() + hmac.digest(key, body, "sha256").hex()
+    return _signature(key, body).decode()
 
 
 def verify(signature: bytes, body: bytes, secrets: Sequence[bytes]) -> bool:
@@ -29,5 +29,9 @@ def verify(signature: bytes, body: bytes, secrets: Sequence[bytes]) -> bool:
     """
     # Compared as bytes: compare_digest raises TypeError for a str that is not ASCII. All are computed, so
     # that the time tells nothing of which one fits.
-    fits = [hmac.compare_digest(signature, sign(secret, body).encode()) for secret in secrets if secret]
+    fits = [hmac.compare_digest(signature, _signature(secret, body)) for secret in secrets if secret]
     return any(fits)
+
+
+def _signature(secret: bytes, body: bytes) -> bytes:
+    return _PREFIX + hmac.digest(secret, body, "sha256").hex().encode()

@@ -54,7 +54,6 @@ PRAGMA user_version = 2;
 # Bodies are apart because a change of state rewrites its whole row.
 
 
-
 class SQLiteInbox:
     """
     An `Inbox` in a SQLite file, with write-ahead log and `synchronous=FULL`.

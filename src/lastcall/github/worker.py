@@ -249,7 +249,7 @@ class Worker:
 
 
 def _new_delivery(received: Received) -> Delivery:
-    """Return what a claim of a delivery that has just been stored would have returned, as far as it matters."""
+    """Return what a claim of a delivery that was just stored would have returned."""
     summary = Summary(
         delivery_id=received.delivery_id,
         event=received.event,

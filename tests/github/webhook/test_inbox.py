@@ -251,7 +251,10 @@ async def test_one_wrong_write_harms_no_other(inbox: SQLiteInbox) -> None:
         raise ValueError("mine")
 
     results = await asyncio.gather(
-        inbox.add(received("1")), inbox._writer.run(wrong, None), inbox.add(received("2")), return_exceptions=True
+        inbox.add(received("1")),
+        inbox._writer.run(wrong, None),
+        inbox.add(received("2")),
+        return_exceptions=True,
     )
     assert [results[0], results[2]] == [Added.STORED, Added.STORED]
     assert isinstance(results[1], ValueError)

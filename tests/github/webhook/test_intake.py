@@ -50,7 +50,9 @@ async def test_a_signed_delivery_is_on_disk_when_it_is_answered(
     answer = await client.post("/webhook", content=BODY, headers=signed(BODY))
     assert answer.status_code == 202
     with sqlite3.connect(path) as other:
-        assert other.execute("SELECT body, state FROM deliveries JOIN bodies USING (seq)").fetchall() == [(BODY, "queued")]
+        assert other.execute("SELECT body, state FROM deliveries JOIN bodies USING (seq)").fetchall() == [
+            (BODY, "queued")
+        ]
     other.close()
 
 
