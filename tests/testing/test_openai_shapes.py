@@ -166,7 +166,7 @@ async def test_the_usage_of_a_stream_is_where_the_script_wants_it(
 ) -> None:
     """In a chunk of its own, in the last one with a choice, or nowhere."""
     server.script.default = Answer(stream_usage=where)
-    options = {"stream_options": {"include_usage": True}} if asked else {}
+    options: dict[str, Any] = {"stream_options": {"include_usage": True}} if asked else {}
     stream = await chunks(server, **options)
     found = [("last" if chunk["choices"] else "own") for chunk in stream if chunk.get("usage")]
     assert found == ([] if place == "never" else [place])

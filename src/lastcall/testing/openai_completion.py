@@ -44,6 +44,11 @@ class Choice:
         return "".join(self.tokens)
 
     @property
+    def is_silent(self) -> bool:
+        """Whether a refusal or a call stands instead of a text."""
+        return not self.tokens and bool(self.refusal or self.tool_calls)
+
+    @property
     def count(self) -> int:
         """Tokens in all."""
         called = sum(len(tokenize(call.arguments)) for call in self.tool_calls)

@@ -64,7 +64,7 @@ def _item_events(item: Json, where: Json, completion: Completion) -> Iterator[Js
         kind = "response.function_call_arguments"
         for piece in tokenize(item["arguments"]):
             yield {"type": f"{kind}.delta", **where, "delta": piece}
-        yield {"type": f"{kind}.done", **where, "name": item["name"], "arguments": item["arguments"]}
+        yield {"type": f"{kind}.done", **where, "arguments": item["arguments"]}
         return
     for number, part in enumerate(item["content"]):
         yield from _part_events(part, {**where, "content_index": number}, completion)
@@ -78,8 +78,9 @@ def _part_events(part: Json, where: Json, completion: Completion) -> Iterator[Js
         "reasoning_text": ("text", choice.reasoning),
     }[part["type"]]
     kind = "response.output_text" if part["type"] == "output_text" else f"response.{part['type']}"
-    logprobs = {"logprobs": part["logprobs"]} if "logprobs" in part else {}
-    yield {"type": "response.content_part.added", **where, "part": {**part, **_no_logprobs(part), name: ""}}
+    logprobs = {"logprobs": list(map(_without_bytes, part["logprobs"]))} if "logprobs" in part else {}
+    begun = {**part, **{key: [] for key in logprobs}, name: ""}
+    yield {"type": "response.content_part.added", **where, "part": begun}
     for number, piece in enumerate(pieces):
         about = {key: value[number : number + 1] for key, value in logprobs.items()}
         yield {"type": f"{kind}.delta", **where, "delta": piece, **about}
@@ -87,8 +88,10 @@ def _part_events(part: Json, where: Json, completion: Completion) -> Iterator[Js
     yield {"type": "response.content_part.done", **where, "part": part}
 
 
-def _no_logprobs(part: Json) -> Json:
-    return {"logprobs": []} if "logprobs" in part else {}
+def _without_bytes(logprob: Json) -> Json:
+    """Return a log probability as events have it: unlike the finished part, they leave the bytes out."""
+    tops = [{"token": top["token"], "logprob": top["logprob"]} for top in logprob["top_logprobs"]]
+    return {"token": logprob["token"], "logprob": logprob["logprob"], "top_logprobs": tops}
 
 
 def _items(choice: Choice, completion: Completion) -> Iterator[Json]:

@@ -151,10 +151,9 @@ def _choice(choice: Choice, name: str, content: Any, finish_reason: str | None, 
 
 
 def _chat_choice(choice: Choice, completion: Completion) -> Json:
-    silent = bool(choice.tool_calls or choice.refusal) and not choice.tokens
     message: Json = {
         "role": "assistant",
-        "content": None if silent else choice.text,
+        "content": None if choice.is_silent else choice.text,
         "refusal": "".join(choice.refusal) or None,
     }
     if choice.reasoning:
@@ -166,7 +165,8 @@ def _chat_choice(choice: Choice, completion: Completion) -> Json:
 
 
 def _chat_deltas(choice: Choice, completion: Completion) -> Iterator[Json]:
-    yield _choice(choice, "delta", {"role": "assistant", "content": ""}, None, None)
+    content = None if choice.is_silent else ""
+    yield _choice(choice, "delta", {"role": "assistant", "content": content}, None, None)
     for piece in choice.reasoning:
         yield _choice(choice, "delta", {completion.reasoning_field: piece}, None, None)
     for piece in choice.tokens:
