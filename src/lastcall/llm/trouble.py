@@ -1,0 +1,107 @@
+"""What aiohttp raises, said in the words of this package: one table, used at the boundary."""
+
+from __future__ import annotations
+
+import aiohttp
+from aiohttp import http
+
+from lastcall.errors import SessionClosedError
+
+from .errors import AnswerError, ConnectionFailedError, LLMError, TimedOutError, TruncatedError
+
+__all__ = ["explained", "is_lost", "timed_out"]
+
+_CERTIFICATE = (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether a connection ended that had been made."""
+    return isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError) and not isinstance(
+        error, aiohttp.ClientConnectorError
+    )
+
+
+def timed_out(limit: str, seconds: float, server: str, *, chunks: tuple[bytes, ...] = ()) -> TimedOutError:
+    """Return the error for a limit that was reached."""
+    what = {
+        "total": "no whole answer came",
+        "attempt": "no whole answer came",
+        "connect": "no connection was made",
+        "first_byte": "no answer began",
+        "between_chunks": "the answer stalled: nothing came",
+    }[limit]
+    error = TimedOutError(f"{what} within {seconds:g} s (timeout {limit!r})", server=server)
+    error.limit = limit
+    error.seconds = seconds
+    error.chunks = chunks
+    return error
+
+
+def explained(  # noqa: PLR0911
+    error: BaseException,
+    server: str,
+    *,
+    began: bool = False,
+    status: int | None = None,
+    request_id: str | None = None,
+    body: bytes = b"",
+    chunks: tuple[bytes, ...] = (),
+) -> BaseException:
+    """
+    Return what to raise for *error*, which may be *error* itself.
+
+    Args:
+        error: From aiohttp, asyncio or this package.
+
+        server: Scheme, host and port.
+
+        began: Whether a byte of the answer came.
+
+        status: Of the answer, if its head came; with *request_id*.
+
+        request_id: What the server calls the request.
+
+        body: What came of the answer, if it is no stream.
+
+        chunks: What came of it, if it is a stream.
+    """
+    if isinstance(error, SessionClosedError | LLMError) or not isinstance(error, Exception):
+        return error
+    if isinstance(error, _CERTIFICATE):
+        return ConnectionFailedError(f"the server's certificate is refused: {_reason(error)}", server=server)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return ConnectionFailedError(f"no connection could be made: {_reason(error)}", server=server)
+    if isinstance(error, http.HttpProcessingError | aiohttp.ClientResponseError):
+        return AnswerError(f"the answer is not HTTP: {_reason(error)}", server=server, status=status)
+    if not isinstance(error, aiohttp.ClientError | OSError):
+        return error
+    if not began:
+        return ConnectionFailedError(
+            f"the connection ended before an answer: {_reason(error)}", server=server
+        )
+    cut = TruncatedError(
+        f"the answer began and was cut off: {_reason(error)}",
+        server=server,
+        status=status,
+        request_id=request_id,
+        body=body,
+    )
+    cut.chunks = chunks
+    return cut
+
+
+def _reason(error: BaseException) -> str:
+    """Return why, in the words of what is beneath; nothing of the request is in them."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return str(error.certificate_error)
+    if isinstance(error, aiohttp.ServerFingerprintMismatch):
+        return "its fingerprint is another"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
+    if isinstance(error, http.HttpProcessingError | aiohttp.ClientResponseError):
+        return " ".join(error.message.split())[:200] or type(error).__name__
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed it"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return (str(error) or type(error).__name__)[:200]
