@@ -104,10 +104,13 @@ class StatusError(LLMError):
         code: OpenAI's `error.code`, or None.
 
         kind: OpenAI's `error.type`, or None.
+
+        should_retry: What the server says of another attempt (`x-should-retry`), or None.
     """
 
     code: str | None = None
     kind: str | None = None
+    should_retry: bool | None = None
 
 
 class RateLimitedError(StatusError):

@@ -1,0 +1,195 @@
+"""The kinds of requests: an answer read whole, a stream put together, a stream to be read by the caller."""
+
+import time
+from typing import Any
+
+import msgspec
+from yarl import URL
+
+from .assemble import assemble
+from .attempts import Attempts
+from .errors import LLMError
+from .lane import Lane, Turn
+from .outcome import Outcome
+from .problems import Answered, Redactor, answer_error, error_object, status_error
+from .sse import EventParser
+from .stream import OpenStream
+
+__all__ = ["Collected", "Opened", "Plain", "readable_object"]
+
+_OK = 200
+_MOVED = 300
+_EXCERPT = 80
+_PARTS_OF_ANSWERS = {"choices", "data", "output"}
+
+_decode = msgspec.json.decode
+
+
+class _Usage(msgspec.Struct):
+    total_tokens: int | None = None
+
+
+class _Answer(msgspec.Struct):
+    usage: _Usage | None = None
+
+
+_usage = msgspec.json.Decoder(_Answer)
+
+
+class Plain(Attempts[Outcome]):
+    """Reads the answer whole."""
+
+    async def _attempt(self, index: int) -> Outcome:
+        timeouts = self._begin_attempt()
+        started = time.monotonic()
+        answer = await self._place.wire.post(self._targets[index], self._body, timeouts)
+        seconds = time.monotonic() - started
+        body = answer.body
+        # What nearly every answer is: good, and an object that does not begin with an error.
+        if answer.status != _OK or body[:1] != b"{" or body[:8] == b'{"error"':
+            body = checked(answer, self._path, self._targets[index].url)
+        return Outcome(
+            answer.status,
+            body,
+            answer.headers,
+            self._attempts,
+            self._waited,
+            seconds,
+            None,
+            (),
+            self._retries,
+        )
+
+    def _learn(self, lane: Lane, turn: Turn, result: Outcome) -> None:
+        tokens = _total_tokens(result.body) if lane.counts_tokens else None
+        lane.answered(turn, result.headers, result.first_chunk or result.seconds, tokens)
+
+
+class Collected(Plain):
+    """Reads a stream and puts it together; nobody is woken for its parts."""
+
+    async def _attempt(self, index: int) -> Outcome:
+        timeouts = self._begin_attempt()
+        started = time.monotonic()
+        collected = await self._place.wire.collect(self._targets[index], self._body, timeouts)
+        seconds = time.monotonic() - started
+        if collected.answer is not None:
+            body = checked(collected.answer, self._path, self._targets[index].url)
+            first: float | None = None
+            gaps: tuple[float, ...] = ()
+        else:
+            whole = collected.assembled(self._path)
+            body, first, gaps = whole.body, whole.first_chunk, whole.gaps
+        return Outcome(
+            collected.status,
+            body,
+            collected.headers,
+            self._attempts,
+            self._waited,
+            seconds,
+            first,
+            gaps,
+            self._retries,
+        )
+
+
+class Opened(Attempts[OpenStream]):
+    """Opens a stream; its turn goes on until `leave`."""
+
+    keeps_turn = True
+    _index = 0
+
+    async def _attempt(self, index: int) -> OpenStream:
+        timeouts = self._begin_attempt()
+        stream = await self._place.wire.open(self._targets[index], self._body, timeouts)
+        if stream.is_stream:
+            self._index = index
+            return stream
+        try:
+            answer = await stream.answer()
+        finally:
+            await stream.aclose()
+        checked(answer, self._path, self._targets[index].url)
+        kind = answer.headers.get("content-type", "no content type")
+        raise answer_error(answer, f"answered with {kind} where a stream was asked for")
+
+    def _learn(self, lane: Lane, turn: Turn, result: OpenStream) -> None:
+        tokens = None
+        if lane.counts_tokens and result.chunks:
+            tokens = _total_tokens(result.chunks[-1])
+        lane.answered(turn, result.headers, result.times[0] if result.times else 0.0, tokens)
+
+    def succeeded(self, stream: OpenStream) -> None:
+        """Tell the lane of a stream that was read to its end."""
+        if self._turn is not None and self._turn.held:
+            self._learn(self._place.lanes[self._index], self._turn, stream)
+
+    def failed(self, error: LLMError) -> None:
+        """Complete the error of a stream that had begun, and tell the lane of it."""
+        self._complete(error, self._index)
+        self._place.lanes[self._index].failed(self._turn, error)
+
+    def leave(self) -> None:
+        """End the turn."""
+        if self._turn is not None:
+            self._place.lanes[self._index].leave(self._turn)
+
+
+def checked(answer: Answered, path: str, url: URL) -> bytes:
+    """
+    Return the body of an answer that is not at first sight a good one.
+
+    Raises:
+        StatusError: For a status of 300 or above.
+
+        AnswerError: For a body that is no object, or one that is an error.
+
+        TruncatedError: For a stream that nobody asked for, and that is not complete.
+    """
+    if not _OK <= answer.status < _MOVED:
+        raise status_error(answer, url)
+    body = answer.body
+    if answer.headers.get("content-type", "").lower().startswith("text/event-stream"):
+        parser = EventParser()
+        return assemble(path, [*parser.feed(body), *parser.finish()])
+    try:
+        data = _decode(body)
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        kind = answer.headers.get("content-type", "no content type")
+        text = " ".join(body[: 4 * _EXCERPT].decode("utf-8", "replace").split())[:_EXCERPT]
+        raise answer_error(
+            answer, f"answered {answer.status} with {kind} that is no object of JSON: {text!r}"
+        )
+    if data.get("error") and not data.keys() & _PARTS_OF_ANSWERS:
+        said = error_object(body).get("message", "it does not say which")
+        raise answer_error(answer, f"answered {answer.status} with an error: {said}")
+    return body
+
+
+def readable_object(outcome: Outcome, redactor: Redactor, server: str) -> dict[str, Any]:
+    """
+    Return the object that an answer is.
+
+    Raises:
+        AnswerError: If it is none.
+    """
+    try:
+        answer = _decode(outcome.body)
+    except (ValueError, RecursionError) as error:
+        broken = answer_error(outcome, f"answered with JSON that is broken: {error}")
+        broken.server, broken.attempt = server, outcome.attempts
+        redactor.clean(broken)
+        raise broken from error
+    assert isinstance(answer, dict), "an answer that does not begin as an object was refused before"
+    return answer
+
+
+def _total_tokens(body: bytes) -> int | None:
+    """Return what an answer's usage says it took; None if it says nothing."""
+    try:
+        usage = _usage.decode(body).usage
+    except (ValueError, RecursionError):
+        return None
+    return usage.total_tokens if usage else None

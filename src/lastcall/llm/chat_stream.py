@@ -1,0 +1,157 @@
+"""A streamed answer for people: its events as dicts, its connection let go of on every way out."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from .asking import Opened
+from .attempts import Options, Place
+from .errors import LLMError, TruncatedError
+from .problems import error_object
+from .stream import OpenStream
+
+__all__ = ["ChatStream"]
+
+_decode = msgspec.json.decode
+
+
+class ChatStream:
+    """
+    An async iterator over the events of a streamed answer, as dicts; made by `ChatHandle.stream`.
+
+    Iterated to its end, or left early by any way out of `async with`, it lets go of its connection; so does
+    `aclose()`, and so does forgetting it. It is iterated over once.
+
+    Raises:
+        TruncatedError: If the stream ends, or breaks off with an error of the server, before the answer was
+            complete; carries what came, so do all others.
+
+        TimedOutError: If it stalls.
+
+        LLMError: What `ChatHandle` raises, before its first event.
+    """
+
+    def __init__(
+        self, place: Callable[[], Awaitable[Place]], path: str, body: bytes, options: Options
+    ) -> None:
+        self._find_place = place
+        self._path = path
+        self._body = body
+        self._options = options
+        self._asked: Opened | None = None
+        self._stream: OpenStream | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_over = False
+
+    @property
+    def status(self) -> int | None:
+        """HTTP status of the answer; None before the first event."""
+        return self._stream.status if self._stream else None
+
+    @property
+    def request_id(self) -> str | None:
+        """What the server calls the request (`x-request-id`); None before the first event."""
+        return self._stream.headers.get("x-request-id") if self._stream else None
+
+    def __aiter__(self) -> Self:
+        """Return the stream."""
+        return self
+
+    async def __anext__(self) -> dict[str, Any]:
+        """Return the next event's data."""
+        if self._is_over:
+            raise StopAsyncIteration
+        try:
+            stream = self._stream or await self._open()
+            return self._event(await anext(stream))
+        except StopAsyncIteration:
+            await self._end(None)
+            raise
+        except BaseException as error:
+            await self._end(error)
+            raise
+
+    async def aclose(self) -> None:
+        """Let go of the connection; a second time it does nothing."""
+        await self._end(None, left=True)
+
+    async def __aenter__(self) -> Self:
+        """Return the stream."""
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let go of the connection."""
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        """Tell how far it is."""
+        begun = "open" if self._stream is not None else "not begun"
+        events = len(self._stream.chunks) if self._stream is not None else 0
+        return f"<ChatStream {self._path} {'over' if self._is_over else begun}, {events} events>"
+
+    def __del__(self) -> None:
+        """Let go of the connection, on its own loop."""
+        if self._is_over or self._stream is None or self._loop is None:
+            return
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and took the connection with it
+            asyncio.run_coroutine_threadsafe(self._stream.aclose(), self._loop)
+            if self._asked is not None:
+                self._loop.call_soon_threadsafe(self._asked.leave)
+
+    async def _open(self) -> OpenStream:
+        self._loop = asyncio.get_running_loop()
+        self._asked = Opened(await self._find_place(), self._path, self._body, self._options)
+        self._stream = await self._asked.run()
+        return self._stream
+
+    async def _end(self, error: BaseException | None, *, left: bool = False) -> None:
+        """Let go of the connection and of the turn, and tell the lane how it went."""
+        if self._is_over:
+            return
+        self._is_over = True
+        stream, asked = self._stream, self._asked
+        if stream is None or asked is None:
+            return
+        try:
+            await stream.aclose()
+        finally:
+            if isinstance(error, LLMError):
+                asked.failed(error)
+            elif error is None and not left:
+                asked.succeeded(stream)
+            asked.leave()
+
+    def _event(self, data: bytes) -> dict[str, Any]:
+        try:
+            event = _decode(data)
+        except (ValueError, RecursionError) as error:
+            raise self._broken(data) from error
+        if not isinstance(event, dict) or event.get("error"):
+            raise self._broken(data)
+        return event
+
+    def _broken(self, data: bytes) -> LLMError:
+        """Return the error for an event that is no part of an answer."""
+        stream = self._stream
+        assert stream is not None
+        said = error_object(data)
+        what = (
+            f"broke off with {said['message']!r}" if "message" in said else "held an event that is no object"
+        )
+        error = TruncatedError(
+            f"the stream {what}",
+            status=stream.status,
+            request_id=stream.headers.get("x-request-id"),
+            body=data,
+        )
+        error.chunks = tuple(stream.chunks)
+        return error
