@@ -44,7 +44,7 @@ class CheckConfig:
     """
 
     select: tuple[str, ...] = ()
-    """Rules to apply: codes, names, or the beginning of codes ("LC00"). Empty: those that are on by default."""
+    """Codes, names, or beginnings of codes ("LC00") of rules to apply. Empty: those on by default."""
 
     ignore: tuple[str, ...] = ()
     """Rules not to apply, written as in `select`; wins over it."""
