@@ -1,18 +1,7 @@
-"use strict";
+// After elements.js.
 const REFRESH_MS = 2000, PATIENCE_MS = 10000, TOKEN_KEY = "lastcall.token";
-const $ = id => document.getElementById(id);
 const address = location.pathname.replace(/\/$/, "") + "/sessions.json";
 let token = sessionStorage.getItem(TOKEN_KEY), paused = false, timer = 0, seenAt = null;
-
-// -- building: data gets into the page as text, here and nowhere else
-
-function h(name, attributes, ...children) {
-  const isSvg = name === "svg" || name === "rect";
-  const element = isSvg ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
-  for (const [key, value] of Object.entries(attributes || {})) element.setAttribute(key, value);
-  element.append(...children.flat(Infinity).filter(child => child !== null && child !== ""));
-  return element;
-}
 
 // Make what is shown like what was built, and touch no more: focus, selection and open details stay.
 function morph(shown, built) {
@@ -76,11 +65,6 @@ function section(title, items, build, { note = "", empty = "", more = 0, total =
     note && items.length ? h("p", { class: "note" }, note) : "",
     items.length ? items.map(build) : h("p", { class: "note" }, empty),
     more ? h("p", { class: "note" }, `${number(more)} more are not shown.`) : "")];
-}
-
-function table(columns, rows) {
-  return h("table", {}, h("thead", {}, h("tr", {}, columns.map(name => h("th", { scope: "col" }, name)))),
-    h("tbody", {}, rows.map(row => h("tr", {}, row.map(cell => h("td", {}, cell))))));
 }
 
 function leak(item) {
