@@ -7,6 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 import uuid
+from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,7 +53,7 @@ def send(payload: BinaryIO, event: str, url: str, delivery_id: str | None, env_f
         "X-Hub-Signature-256": sign(secret, body),
     }
     status, text = _post(urllib.request.Request(url, body, headers))  # noqa: S310 - the scheme is checked
-    print(headers["X-GitHub-Delivery"], status, text)
+    print(headers["X-GitHub-Delivery"], status, text or HTTPStatus(status).phrase)
     if status >= 300:  # noqa: PLR2004 - HTTP
         sys.exit(1)
 

@@ -124,7 +124,8 @@ class Worker:
         return added
 
     def wake(self) -> None:
-        """Look into the inbox now."""
+        """Look into the inbox, now or as soon as there is a place."""
+        self._more = True
         self._wake.set()
 
     def start(self) -> None:
@@ -172,9 +173,11 @@ class Worker:
             self._wake.clear()
             await self._give_back()
             free = min(self._concurrency - self._active - len(self._ahead), _BATCH_MAX)
-            taken = await self._claim(free) if free > 0 else 0
-            self._more = taken == free or free <= 0
-            if taken < _BATCH_MAX:
+            if free > 0:
+                self._more = False
+                taken = await self._claim(free)
+                self._more |= taken == free
+            if free <= 0 or taken < free:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), _POLL_S)
 
@@ -221,7 +224,7 @@ class Worker:
         if self._ahead and not self._stopping:
             self._begin(self._ahead.popleft()[1])
         elif self._more:
-            self.wake()
+            self._wake.set()
 
     async def _settle(self, delivery_id: str, verdict: Verdict) -> None:
         """Write a verdict, for as long as it takes: without it the work would be done again."""

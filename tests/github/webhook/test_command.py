@@ -76,7 +76,7 @@ async def test_a_payload_is_signed_and_sent(tmp_path: Path) -> None:
     async with serve(tmp_path) as served:
         url = f"--url={served.url}/webhook"
         done = lastcall(tmp_path, "send", "payload.json", "--event=push", "--delivery=1", url)
-        assert done.stdout == "1 202 stored\n"
+        assert done.stdout == "1 202 Accepted\n"
         wrong = lastcall(tmp_path, "send", "payload.json", "--event=push", url, GITHUB_WEBHOOK_SECRET="other")
         assert wrong.returncode == 1
 
