@@ -31,6 +31,7 @@ __all__ = ["main"]
 COMMANDS = {
     "run": "Run a program and name every line that leaks a session.",
     "github": "Receive GitHub's webhooks and lose none.",
+    "llm": "Send a file of requests to a model server; each answered exactly once.",
 }
 """From each command's name, which is also its module's, to the line that `lastcall --help` shows."""
 
