@@ -4,11 +4,12 @@ VENV   ?= .venv
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check bench pins picture clean help
+.PHONY: run test models check bench pins picture clean help
 
 help:
 	@echo "make run      both example programs, 500 requests at once, side by side"
-	@echo "make test     the whole suite, then the lanes (oldest aiohttp, other Pythons, the wheel)"
+	@echo "make test     the whole suite, then the lanes (oldest aiohttp, the wheel, a real model server)"
+	@echo "make models   lastcall.llm against every real model server; builds llama.cpp once (8 minutes)"
 	@echo "make check    ruff, formatting, mypy --strict, spelling, docs examples"
 	@echo "make bench    every benchmark, as ratios"
 	@echo "make picture  the report pictured in the README, made anew"
@@ -35,6 +36,10 @@ test: $(VENV)/.dev
 	@$(PY) tools/browser.py
 	$(PY) -m pytest -n 2
 	$(PY) tools/lanes.py
+	$(PY) tools/models.py mlx-lm
+
+models: $(VENV)/.dev
+	$(PY) tools/models.py
 
 check: $(VENV)/.dev
 	$(PY) -m ruff check
