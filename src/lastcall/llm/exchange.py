@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from aiohttp import ServerDisconnectedError
 
-from .compat import Asking, divert
+from .compat import Asking, divert, make_ready
 from .trouble import explained, is_lost, timed_out
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Exchange"]
 
-_READ_BUFSIZE = 2**20
 _JOINED_BELOW = 2**16
 _TRAILING_S = 1.0
 """Seconds for which the end of a stream may come after its `[DONE]`, so that its connection can be used again."""
@@ -150,9 +149,7 @@ class Exchange:
             raise ServerDisconnectedError
         # Called with whatever comes, before it is parsed; it would set a timer of aiohttp's anew.
         protocol._reschedule_timeout = self._hear  # type: ignore[method-assign]
-        protocol.set_response_params(
-            read_until_eof=True, auto_decompress=True, read_bufsize=_READ_BUFSIZE, timer=None
-        )
+        make_ready(protocol, transport)
         head = b"%b%d\r\n\r\n" % (self.prepared.head, len(body))
         self.sent = monotonic()
         # Nobody waits until it is sent: the answer says so, and a refusal may come before.
