@@ -4,7 +4,6 @@ import time
 from typing import Any
 
 import msgspec
-from yarl import URL
 
 from .assemble import assemble
 from .attempts import Attempts
@@ -14,8 +13,9 @@ from .outcome import Outcome
 from .problems import Answered, Redactor, answer_error, error_object, status_error
 from .sse import EventParser
 from .stream import OpenStream
+from .target import Target
 
-__all__ = ["Collected", "Opened", "Plain", "readable_object"]
+__all__ = ["Collected", "Opened", "Plain", "checked", "readable_object"]
 
 _OK = 200
 _MOVED = 300
@@ -44,21 +44,9 @@ class Plain(Attempts[Outcome]):
         started = time.monotonic()
         answer = await self._place.wire.post(self._targets[index], self._body, timeouts)
         seconds = time.monotonic() - started
-        body = answer.body
-        # What nearly every answer is: good, and an object that does not begin with an error.
-        if answer.status != _OK or body[:1] != b"{" or body[:8] == b'{"error"':
-            body = checked(answer, self._path, self._targets[index].url)
-        return Outcome(
-            answer.status,
-            body,
-            answer.headers,
-            self._attempts,
-            self._waited,
-            seconds,
-            None,
-            (),
-            self._retries,
-        )
+        body = checked(answer, self._path, self._targets[index])
+        made, waited = self._attempts, self._waited
+        return Outcome(answer.status, body, answer.headers, made, waited, seconds, None, (), self._retries)
 
     def _learn(self, lane: Lane, turn: Turn, result: Outcome) -> None:
         tokens = _total_tokens(result.body) if lane.counts_tokens else None
@@ -74,7 +62,7 @@ class Collected(Plain):
         collected = await self._place.wire.collect(self._targets[index], self._body, timeouts)
         seconds = time.monotonic() - started
         if collected.answer is not None:
-            body = checked(collected.answer, self._path, self._targets[index].url)
+            body = checked(collected.answer, self._path, self._targets[index])
             first: float | None = None
             gaps: tuple[float, ...] = ()
         else:
@@ -109,7 +97,7 @@ class Opened(Attempts[OpenStream]):
             answer = await stream.answer()
         finally:
             await stream.aclose()
-        checked(answer, self._path, self._targets[index].url)
+        checked(answer, self._path, self._targets[index])
         kind = answer.headers.get("content-type", "no content type")
         raise answer_error(answer, f"answered with {kind} where a stream was asked for")
 
@@ -135,9 +123,9 @@ class Opened(Attempts[OpenStream]):
             self._place.lanes[self._index].leave(self._turn)
 
 
-def checked(answer: Answered, path: str, url: URL) -> bytes:
+def checked(answer: Answered, path: str, target: Target) -> bytes:
     """
-    Return the body of an answer that is not at first sight a good one.
+    Return the body of a good answer.
 
     Raises:
         StatusError: For a status of 300 or above.
@@ -146,9 +134,11 @@ def checked(answer: Answered, path: str, url: URL) -> bytes:
 
         TruncatedError: For a stream that nobody asked for, and that is not complete.
     """
-    if not _OK <= answer.status < _MOVED:
-        raise status_error(answer, url)
     body = answer.body
+    if answer.status == _OK and body[:1] == b"{" and body[:8] != b'{"error"':
+        return body  # what nearly every answer is
+    if not _OK <= answer.status < _MOVED:
+        raise status_error(answer, target.url)
     if answer.headers.get("content-type", "").lower().startswith("text/event-stream"):
         parser = EventParser()
         return assemble(path, [*parser.feed(body), *parser.finish()])

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from .balance import Balance
 from .errors import LLMError, TimedOutError
@@ -39,6 +39,8 @@ class Place:
 
         lanes: What limits each server, in the order of the handle's servers.
 
+        lane: The only one; None if there are several.
+
         balance: Chooses among several servers; None for one.
 
         redactor: Keeps the key out of errors.
@@ -46,7 +48,7 @@ class Place:
         targets: From a path as it was given to its target on each server; filled at first use.
     """
 
-    __slots__ = ("balance", "lanes", "loop", "pool", "redactor", "targets", "wire")
+    __slots__ = ("balance", "lane", "lanes", "loop", "pool", "redactor", "targets", "wire")
 
     def __init__(
         self, pool: Pool, lanes: tuple[Lane, ...], balance: Balance | None, redactor: Redactor
@@ -55,6 +57,7 @@ class Place:
         self.pool = pool
         self.wire: Wire = pool.wire
         self.lanes = lanes
+        self.lane = lanes[0] if balance is None else None
         self.balance = balance
         self.redactor = redactor
         self.targets: dict[str, tuple[Target, ...]] = {}
@@ -111,6 +114,23 @@ class Attempts(ABC, Generic[_Result]):
         self._turn: Turn | None = None
         self._failed_at: int | None = None
         self._is_shortened = False
+        self._first_error: LLMError | None = None
+
+    def after(self, error: LLMError, started: float) -> Self:
+        """
+        Take account of a first attempt that was made in a shorter way, to the place's only server.
+
+        Args:
+            error: What became of it.
+
+            started: When it began, in seconds of the monotonic clock.
+        """
+        self._attempts = 1
+        self._first_error = error
+        total = self._options.timeouts.total
+        self._deadline = None if total is None else started + total
+        self._place.lanes[0].failed(None, error)
+        return self
 
     async def run(self) -> _Result:
         """
@@ -120,6 +140,9 @@ class Attempts(ABC, Generic[_Result]):
             LLMError: What became of the last attempt.
         """
         place = self._place
+        first, self._first_error = self._first_error, None
+        if first is not None:
+            await self._wait_after(first, 0)
         while True:
             index = 0 if place.balance is None else place.balance.choose(self._failed_at)
             lane = place.lanes[index]
@@ -131,10 +154,7 @@ class Attempts(ABC, Generic[_Result]):
             except LLMError as error:
                 if self._attempts > made:
                     lane.failed(self._turn, error)
-                delay = self._next_delay(error, index)
-                if delay is None:
-                    raise
-                await self._wait(error, delay)
+                await self._wait_after(error, index)
 
     @abstractmethod
     async def _attempt(self, index: int) -> _Result:
@@ -218,7 +238,11 @@ class Attempts(ABC, Generic[_Result]):
             error.limit, error.seconds = "total", total
             error.problem = f"no answer within the total of {total:g} s"
 
-    async def _wait(self, error: LLMError, delay: float) -> None:
+    async def _wait_after(self, error: LLMError, index: int) -> None:
+        """Wait before another attempt, or raise *error* if there is to be none."""
+        delay = self._next_delay(error, index)
+        if delay is None:
+            raise error
         cause = cause_of(error)
         self._retries += (cause,)
         self._waited += delay
