@@ -78,6 +78,12 @@ class Series:
             self.intervals.append(Interval(part.start))
         self.intervals[-1].add(part)
 
+    def close(self) -> None:
+        """End the series: what is left over at its end is too short for a rate of its own."""
+        if len(self.intervals) > 1 and self.intervals[-1].seconds < self._length / 2:
+            rest = self.intervals.pop()
+            self.intervals[-1].add(rest)
+
     def _halve(self) -> None:
         for one, other in zip(self.intervals[::2], self.intervals[1::2], strict=True):
             one.add(other)

@@ -147,6 +147,7 @@ class Statistics:
     def __exit__(self, *_: object) -> None:
         """End the run: its time stands still."""
         self._look()
+        self.series.close()
         self._is_over = True
         if self._timer is not None:
             self._timer.cancel()

@@ -87,7 +87,7 @@ def assemble_file(title: str, body: str, script: str, data: Any, *, style: str =
 
         body: The HTML between `<body>` and its end, written by us: no data of anybody's.
 
-        script: JavaScript; it finds the data as JSON, the text of the element "data", and puts them in as text.
+        script: JavaScript; it finds the data as JSON in the element "data", and puts them in as text.
 
         data: What can be written as JSON.
 

@@ -1,10 +1,11 @@
 // Charts in SVG: to be read with a pointer, by keyboard, and as a table. They follow the page's colours and
 // width, and charts of one group show the same moment and the same part of the run.
 //
-//   chart({ title, note, scale, domain, data, series, x, y, marks, group }) gives a <figure>.
+//   chart({ title, note, scale, domain, start, data, series, x, y, marks, group }) gives a <figure>.
 //
 //   scale     "time" (seconds), "log" or "linear": the axis from left to right
 //   domain    [from, to]: all there is
+//   start     [from, to]: the part that is shown first; all if it is left out
 //   data      (from, to, pixels) => { edges: [[from, to], ...], values: [[...], ...] }: for the part to be shown,
 //             the steps along the axis, and for each series a number or null a step
 //   series    [{ name, kind, tone }]: kind is "area", "line", "bars" or "limit"; tone a class of charts.css
@@ -32,9 +33,9 @@ function multiples(from, to, step) {
 function logTicks(from, to, wanted) {
   const ticks = factors => multiples(Math.floor(Math.log10(from)), Math.ceil(Math.log10(to)), 1)
     .flatMap(power => factors.map(factor => +(factor * 10 ** power).toPrecision(3))).filter(tick => tick >= from && tick <= to);
-  const fitting = [[1, 1.5, 2, 3, 4, 5, 6, 8], [1, 2, 3, 5], [1, 2, 5], [1, 3], [1]].map(ticks).find(list => list.length <= wanted + 1);
+  const fitting = [[1, 1.5, 2, 3, 4, 5, 6, 8], [1, 2, 3, 5], [1, 2, 5], [1, 3], [1]].map(ticks).find(list => list.length <= wanted);
   if (!fitting) return ticks([1]).filter((_, index, all) => index % Math.ceil(all.length / wanted) === 0);
-  return fitting.length > 1 ? fitting : multiples(from, to, roundStep(to - from, wanted));
+  return fitting.length > 2 ? fitting : multiples(from, to, roundStep(to - from, wanted));
 }
 
 const linear = { to: value => value, from: value => value, ticks: (from, to, wanted) => multiples(from, to, roundStep(to - from, wanted)) };
@@ -51,7 +52,7 @@ class Chart {
   constructor(spec) {
     this.spec = { note: "", scale: "linear", marks: [], x: String, y: String, ...spec };
     this.scale = SCALES[this.spec.scale];
-    this.part = this.spec.domain;
+    this.part = this.spec.start || this.spec.domain;
     this.hidden = new Set();
     this.at = null;
     this.peers = [this];
@@ -70,6 +71,7 @@ class Chart {
     this.values = series.map(() => h("span", { class: "value" }));
     this.keys = series.map((one, index) => h("button", { type: "button", class: one.tone, "aria-pressed": "true" }, one.name, this.values[index]));
     this.svg = h("svg", { tabindex: "0", role: "slider", "aria-label": title, "aria-valuemin": "0", "aria-valuenow": "0" });
+    if (series.length === 1) this.keys[0].hidden = true;
     this.figure = h("figure", { class: "chart" },
       h("figcaption", {}, h("strong", {}, title), note ? h("span", { class: "soft" }, note) : "", this.whole),
       h("div", { class: "legend" }, this.keys, this.when), this.svg, this.asTable());
@@ -139,20 +141,28 @@ class Chart {
     this.svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     this.svg.replaceChildren(this.drawGrid(heights), h("g", {}, drawn.filter(Boolean)), this.drawMarks(), this.selection, this.cursor);
     this.svg.setAttribute("aria-valuemax", this.shown.edges.length - 1);
-    this.whole.hidden = this.part === this.spec.domain;
+    this.whole.hidden = this.part.every((value, index) => value === this.spec.domain[index]);
     this.drawCursor();
   }
 
   drawGrid(heights) {
     const bottom = HEIGHT - BOTTOM, inner = this.width - this.left - RIGHT;
-    const longest = Math.max(...this.part.map(value => this.spec.x(value).length), 5);
-    const ticks = this.scale.ticks(...this.part, Math.max(2, Math.floor(inner / (CHARACTER * (longest + 3)))));
-    const middle = value => Math.min(Math.max(this.toX(value), this.left), this.width - RIGHT);
+    const ticks = this.ticks(Math.max(2, Math.floor(inner / 45)));
     return h("g", { class: "grid" },
       heights.map(value => [h("line", { x1: this.left, x2: this.width - RIGHT, y1: this.toY(value), y2: this.toY(value) }),
         h("text", { x: this.left - 6, y: this.toY(value) + 4, "text-anchor": "end" }, this.spec.y(value))]),
-      ticks.map(value => [h("line", { x1: middle(value), x2: middle(value), y1: bottom, y2: bottom + 4 }),
-        h("text", { x: middle(value), y: bottom + 16, "text-anchor": middle(value) > this.width - 24 ? "end" : "middle" }, this.spec.x(value))]));
+      ticks.map(({ x, label }) => [h("line", { x1: x, x2: x, y1: bottom, y2: bottom + 4 }),
+        h("text", { x, y: bottom + 16, "text-anchor": "middle" }, label)]));
+  }
+
+  // As many as there is room for: those of a log scale do not lie evenly.
+  ticks(wanted) {
+    const ticks = this.scale.ticks(...this.part, wanted).map(value => {
+      const label = this.spec.x(value), x = this.toX(value), half = CHARACTER * label.length / 2 + 4;
+      return { x, label, from: x - half, to: x + half };
+    }).filter(tick => tick.to < this.width + 6 && tick.from > -6);
+    const crowded = ticks.some((tick, index) => index && tick.from < ticks[index - 1].to);
+    return crowded && wanted > 1 ? this.ticks(wanted - 1) : ticks;
   }
 
   drawSeries({ kind, tone }, values) {
@@ -205,8 +215,8 @@ class Chart {
     if (!this.shown) return;
     const index = this.index(), edge = this.shown.edges[index];
     this.cursor.replaceChildren();
-    this.when.textContent = edge ? this.step(edge) : "";
     this.values.forEach((value, series) => { value.textContent = edge ? this.written(this.shown.values[series][index]) : ""; });
+    this.when.textContent = edge ? this.step(edge) + (this.values.length === 1 ? `: ${this.values[0].textContent}` : "") : "";
     const read = edge ? [this.step(edge), ...this.spec.series.map((one, series) => `${one.name} ${this.values[series].textContent}`)] : [];
     this.svg.setAttribute("aria-valuenow", Math.max(index, 0));
     this.svg.setAttribute("aria-valuetext", read.length ? read.join(", ") : "Arrow keys read, plus and minus zoom, Escape shows all");
@@ -265,7 +275,7 @@ const chart = spec => new Chart(spec).figure;
 
 // Spread counts of fine buckets over as many bins as there is room for, each as wide as the next on a log scale.
 function bins(buckets, from, to, pixels, most = Infinity) {
-  const size = Math.max(8, Math.min(Math.round(pixels / 7), most));
+  const size = Math.round(Math.max(8, Math.min(pixels / 7, most)));
   const start = Math.log(from), width = (Math.log(to) - start) / size, counts = new Array(size).fill(0);
   for (const [low, high, number] of buckets) {
     const first = (Math.log(low) - start) / width, last = (Math.log(high) - start) / width;

@@ -53,10 +53,9 @@ def _three(value: float) -> str:
 
 def percent(part: float, whole: float) -> str:
     """Return a share: "43 %", and never "100 %" while something is missing."""
-    if not whole:
-        return "0 %"
-    share = 100 * part / whole
-    return f"{min(share, 99.9) if part < whole else share:.1f} %"
+    if not whole or part == whole:
+        return "100 %" if whole else "0 %"
+    return f"{min(100 * part / whole, 99.9):.1f} %"
 
 
 def tally(counts: Mapping[str, int], kept: int = 3) -> str:
