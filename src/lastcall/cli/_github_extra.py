@@ -20,6 +20,7 @@ _PACKAGES = {
     "fastapi",
     "gidgethub",
     "jwt",
+    "msgspec",
     "pydantic",
     "starlette",
     "uvicorn",

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from msgspec import MsgspecError
+from msgspec.json import decode
+
 from lastcall.errors import LastcallError
 
 __all__ = ["FORM", "JSON", "Event", "PayloadError", "parse_event", "readable", "repository_of"]
@@ -77,9 +80,8 @@ def parse_event(event: str, delivery_id: str, content_type: str, body: bytes) ->
     Raises:
         PayloadError: If there is no JSON object in it.
     """
-    text = body.decode("utf-8-sig", "replace")
     try:
-        data = json.loads(_payload_field(text) if content_type == FORM else text)
+        data = _read(content_type, body)
     except RecursionError:
         raise PayloadError("the body is nested too deeply to be read") from None
     except ValueError as error:
@@ -107,6 +109,16 @@ def readable(content_type: str, body: bytes) -> dict[str, Any] | str:
     except (PayloadError, ValueError):  # NaN and half characters can be read, and not written
         return body.decode("utf-8", "replace")[:_SHOWN_CHARACTERS]
     return data
+
+
+def _read(content_type: str, body: bytes) -> Any:
+    if content_type == JSON:
+        try:
+            return decode(body)  # takes half the time of json
+        except (MsgspecError, ValueError, RecursionError):
+            pass  # it is strict: json reads NaN and half characters, and says what is wrong
+    text = body.decode("utf-8-sig", "replace")
+    return json.loads(_payload_field(text) if content_type == FORM else text)
 
 
 def _payload_field(text: str) -> str:
