@@ -18,6 +18,10 @@ _Answer = tuple[object, BaseException | None]
 
 _BATCH_MAX = 200
 
+_TURNS = 4
+"""Turns of the loop for which a batch gathers. A busy loop takes in many requests in them, an idle one is
+through them in microseconds: fewer and larger commits under load, and no waiting without."""
+
 
 class OneByOneError(Exception):
     """Raised by a write that could not do its items at once; it is called again with each alone."""
@@ -90,10 +94,14 @@ class GroupCommit:
         self._jobs.append((write, item, future))
         if not self._writing:
             self._writing = True
-            self._loop.call_soon(self._hand_over)  # after whoever else asks in this turn of the loop
+            self._gather(_TURNS)
         return future
 
-    def _hand_over(self) -> None:
+    def _gather(self, turns: int) -> None:
+        assert self._loop is not None
+        if turns:
+            self._loop.call_soon(self._gather, turns - 1)
+            return
         batch, self._jobs = self._jobs[:_BATCH_MAX], self._jobs[_BATCH_MAX:]
         self._batches.put(batch)
 
@@ -107,7 +115,7 @@ class GroupCommit:
                 future.set_result(result)
         self._writing = bool(self._jobs)
         if self._jobs:
-            self._hand_over()
+            self._gather(_TURNS)
 
     def _run(self) -> None:
         assert self._opened is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -269,3 +270,94 @@ async def test_a_closed_inbox_says_so(path: Path) -> None:
     await inbox.close()
     with pytest.raises(InboxError, match="closed"):
         await inbox.add(received("1"))
+
+
+async def test_a_guid_twice_in_one_transaction_is_stored_once(inbox: SQLiteInbox) -> None:
+    """One of the two is new, the other finds it; the rest of the batch is as if they were alone."""
+    added = await asyncio.gather(*(inbox.add(received(name), take=True) for name in ("1", "2", "1", "3")))
+    assert added == [Added.TAKEN, Added.TAKEN, Added.PENDING, Added.TAKEN]
+    assert (await inbox.counts())[State.RUNNING] == 3
+
+
+async def test_bodies_stay_with_their_deliveries(inbox: SQLiteInbox) -> None:
+    """Rows that were inserted together, some of them there before, have each its own body."""
+    await inbox.add(received("3", data={"number": "3"}))
+    await asyncio.gather(*(inbox.add(received(name, data={"number": name})) for name in "12345"))
+    await asyncio.gather(*(inbox.add(received(name, data={"number": name})) for name in "678"))
+    bodies = {one.delivery_id: one.body for one in await inbox.claim(9)}
+    assert bodies == {name: b'{"number": "%s"}' % name.encode() for name in "12345678"}
+
+
+async def test_a_wrong_row_harms_no_other(inbox: SQLiteInbox) -> None:
+    """What SQLite cannot take is that caller's error; the deliveries beside it are stored."""
+    odd = received("\ud800")  # half a character, which UTF-8 has not
+    results = await asyncio.gather(
+        inbox.add(received("1")), inbox.add(odd), inbox.add(received("2")), return_exceptions=True
+    )
+    assert [results[0], results[2]] == [Added.STORED, Added.STORED]
+    assert isinstance(results[1], UnicodeEncodeError)
+
+
+async def test_a_full_disk_is_told_to_everybody_in_the_transaction(inbox: SQLiteInbox) -> None:
+    """Nothing of it is stored, nobody is told otherwise, and all is well once there is room again."""
+
+    def limit(connection: sqlite3.Connection, pages: Sequence[int]) -> Sequence[object]:
+        return [connection.execute(f"PRAGMA max_page_count = {number}").fetchone() for number in pages]
+
+    await inbox._writer.run(limit, 1)  # no more than there are
+    large = received("large", data="x" * 100_000)
+    results = await asyncio.gather(
+        inbox.add(received("1")), inbox.add(large), inbox.add(received("2")), return_exceptions=True
+    )
+    assert [type(one) for one in results] == [InboxError] * 3
+    assert not await inbox.list()
+    await inbox._writer.run(limit, 1_000_000)
+    assert await inbox.add(large) is Added.STORED
+
+
+async def test_a_taken_delivery_is_leased_as_it_is_stored(inbox: SQLiteInbox) -> None:
+    """It is running, at its first attempt; a claim does not find it, and it can be released."""
+    assert await inbox.add(received("1"), take=True) is Added.TAKEN
+    (summary,) = await inbox.list()
+    assert (summary.state, summary.attempts) == (State.RUNNING, 1)
+    assert not await inbox.claim(1)
+    await inbox.release(["1"])
+    assert len(await inbox.claim(1)) == 1
+
+
+async def test_what_has_an_order_is_not_taken(inbox: SQLiteInbox) -> None:
+    """A delivery with a key may have to wait for one before it, so it is queued, asked for or not."""
+    assert await inbox.add(received("1", key="r"), take=True) is Added.STORED
+    assert (await inbox.counts())[State.QUEUED] == 1
+
+
+async def test_a_lost_lease_is_told_to_the_one_who_lost_it(inbox: SQLiteInbox) -> None:
+    """Verdicts are written together; those whose lease holds are written, the other is False."""
+    for name in "12":
+        await inbox.add(received(name), take=True)
+    settled = await asyncio.gather(*(inbox.settle(name, DONE) for name in ("1", "lost", "2")))
+    assert settled == [True, False, True]
+    assert (await inbox.counts())[State.DONE] == 2
+
+
+async def test_what_was_asked_for_before_the_close_is_written(path: Path) -> None:
+    """A close waits for it."""
+    inbox = SQLiteInbox(path)
+    await inbox.open()
+    adding = [asyncio.ensure_future(inbox.add(received(str(number)))) for number in range(500)]
+    await asyncio.sleep(0)
+    await inbox.close()
+    assert set(await asyncio.gather(*adding)) == {Added.STORED}
+
+
+async def test_deleted_deliveries_leave_no_body(path: Path) -> None:
+    """Retention frees what takes the room."""
+    inbox = SQLiteInbox(path)
+    await inbox.open()
+    await inbox.add(received("1"), take=True)
+    await inbox.settle("1", DONE)
+    assert await inbox.purge(done_s=-1, dead_s=0) == 1
+    await inbox.close()
+    with sqlite3.connect(path) as other:
+        assert other.execute("SELECT count(*) FROM bodies").fetchone() == (0,)
+    other.close()

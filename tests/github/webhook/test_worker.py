@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lastcall.github.event import Event
+from lastcall.github.event import JSON, Event, parse_event
 from lastcall.github.handling import Limits
-from lastcall.github.inbox import State
+from lastcall.github.inbox import Added, Delivery, State
 from lastcall.github.router import Failure, Router
 from lastcall.github.store_sqlite import SQLiteInbox
 
-from .conftest import FAST, received, until_state, working
+from .conftest import FAST, received, until, until_state, working
 
 
 class Strange(BaseException):
@@ -298,3 +300,92 @@ async def test_fast_limits_are_what_these_tests_mean() -> None:
     assert 2 <= limits.delay(2) <= 4
     assert 5 <= limits.delay(1000) <= 10
     assert FAST.attempts_max == 3
+
+
+class Counting(SQLiteInbox):
+    """An inbox that counts claims."""
+
+    claims = 0
+
+    async def claim(self, limit: int) -> Sequence[Delivery]:
+        """Count."""
+        self.claims += 1
+        return await super().claim(limit)
+
+
+async def test_what_comes_in_is_handled_without_a_claim(path: Path, router: Router) -> None:
+    """A worker with room leases a delivery as it stores it, and begins at once."""
+    got: list[bytes | str] = []
+
+    @router.register("push")
+    async def handler(event: Event, github: str) -> None:
+        got.append(event.data["name"])
+
+    inbox = Counting(path)
+    await inbox.open()
+    async with working(inbox, router) as worker:
+        await until(lambda: inbox.claims == 1)  # the one at the start, which finds nothing
+        await asyncio.sleep(0)
+        assert await worker.add(received("1", data={"name": "one"})) is Added.TAKEN
+        await until_state(inbox, "1", State.DONE)
+    assert got == ["one"]
+    assert inbox.claims <= 2  # a slow machine may have looked again meanwhile
+    await inbox.close()
+
+
+async def test_what_was_taken_and_finds_no_place_is_given_back(
+    inbox: SQLiteInbox, router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may have it then; it has cost no attempt."""
+    monkeypatch.setattr("lastcall.github.worker._POLL_S", 0.01)
+    monkeypatch.setattr("lastcall.github.worker._AHEAD_S", 0.0)
+    end = asyncio.Event()
+
+    @router.register("push")
+    async def slow(event: Event, github: str) -> None:
+        await end.wait()
+
+    async with working(inbox, router, concurrency=1) as worker:
+        await until(lambda: not worker._more)
+        assert [await worker.add(received(name)) for name in "12"] == [Added.TAKEN, Added.TAKEN]
+        await until_state(inbox, "2", State.QUEUED)
+        (summary, _) = await inbox.list()
+        assert summary.attempts == 0
+        end.set()
+        await until_state(inbox, "2", State.DONE)
+
+
+async def test_a_sender_who_goes_away_leaves_no_delivery_behind(inbox: SQLiteInbox, router: Router) -> None:
+    """Cancelled while it is stored, it is stored, and handled by whoever claims it."""
+    async with working(inbox, router) as worker:
+        await until(lambda: not worker._more)
+        adding = asyncio.create_task(worker.add(received("1")))
+        await asyncio.sleep(0)
+        adding.cancel()
+        await until_state(inbox, "1", State.DONE)
+    assert adding.cancelled()
+
+
+async def test_a_stop_gives_back_what_waits_for_a_place(inbox: SQLiteInbox, router: Router) -> None:
+    """Taken and never begun, it is queued as if it had not been taken."""
+
+    @router.register("push")
+    async def slow(event: Event, github: str) -> None:
+        await asyncio.Event().wait()
+
+    async with working(inbox, router, concurrency=1) as worker:
+        await until(lambda: not worker._more)
+        for name in "12":
+            await worker.add(received(name))
+    assert [(one.state, one.attempts, one.crashes) for one in await inbox.list()] == [
+        (State.QUEUED, 0, 0)
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": NaN}', '{"a": "\\ud800"}', '\ufeff{"a": 1}', '{"a": 123456789012345678901}']
+)
+async def test_odd_json_is_read_all_the_same(text: str) -> None:
+    """What the strict reader refuses the lenient one reads; no number loses a digit."""
+    data = parse_event("push", "1", JSON, text.encode()).data
+    assert repr(data) == repr(json.loads(text.removeprefix("\ufeff")))
