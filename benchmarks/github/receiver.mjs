@@ -1,9 +1,11 @@
-// The peers on Node, in the folder with their node_modules: `node receiver.mjs probot|octokit PORT SECRET`.
+// The peers on Node, in the folder with their node_modules: `node receiver.mjs octokit|probot PORT SECRET [KEY]`.
+// With the file of a private key Probot is a GitHub App, its usual form, without one it has a token.
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 
-const [which, port, secret] = process.argv.slice(2);
+const [which, port, secret, key] = process.argv.slice(2);
 const load = (path) => import(pathToFileURL(process.cwd() + "/node_modules/" + path).href);
 const count = { handled: 0 };
 
@@ -14,7 +16,8 @@ if (which === "octokit") {
   createServer(createNodeMiddleware(webhooks, { path: "/webhook" })).listen(Number(port), "127.0.0.1");
 } else {
   const { createNodeMiddleware, Probot } = await load("probot/lib/index.js");
-  const probot = new Probot({ githubToken: "token", secret, logLevel: "fatal" });
+  const identity = key ? { appId: 1, privateKey: readFileSync(key, "utf8") } : { githubToken: "token" };
+  const probot = new Probot({ ...identity, secret, logLevel: "fatal" });
   const app = (probot) => { probot.onAny(() => { count.handled += 1; }); };
   const middleware = await createNodeMiddleware(app, { probot, webhooksPath: "/webhook" });
   createServer(middleware).listen(Number(port), "127.0.0.1");

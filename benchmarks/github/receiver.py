@@ -3,8 +3,11 @@ Webhook receivers side by side: ours, which keeps every delivery on disk, and it
 
 Needs node, npm and wrk; says which of them is missing, and measures nothing then. 50 connections, all 329
 payloads of @octokit/webhooks-examples signed by @octokit/webhooks-methods, a GUID of its own a request, one
-process a receiver, interleaved. CPU is the server process's own, in all its threads. uvicorn serves the
-Python ones, with httptools where that is installed; the last line says so.
+process a receiver, interleaved. Every receiver runs a handler that does nothing. CPU is the server process's
+own, in all its threads, until it is idle again: handling that comes after the answer is in it.
+
+Probot and ours are measured as a GitHub App, for which they make a client for each delivery's installation,
+and with a token, where Probot makes none. Ratios are to the Probot of the same kind, of the same round.
 """
 
 from __future__ import annotations
@@ -20,8 +23,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -33,22 +39,35 @@ PACKAGES = (
 SECRET = "a secret"
 SECONDS = 3
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
+NODE = ["node", str(HERE / "receiver.mjs")]
+SERVE = [
+    sys.executable,
+    "-m",
+    "lastcall",
+    "github",
+    "serve",
+    "--port={port}",
+    "--handlers=_receiver_apps:router",
+]
 UVICORN = [sys.executable, "-m", "uvicorn", "--no-access-log", "--log-level=error", "--factory"]
 
 PEERS = {
-    "Probot": ["node", str(HERE / "receiver.mjs"), "probot", "{port}", SECRET],
-    "@octokit/webhooks on node:http": ["node", str(HERE / "receiver.mjs"), "octokit", "{port}", SECRET],
-    "FastAPI + gidgethub.sansio": [*UVICORN, "--port={port}", "receiver_apps:sansio_app"],
-    "lastcall, durable": [*UVICORN, "--port={port}", "receiver_apps:ours"],
+    "Probot, as an App": [*NODE, "probot", "{port}", SECRET, "{folder}/key.pem"],
+    "lastcall, as an App, durable": [*SERVE, "--db={folder}/app.sqlite3"],
+    "Probot, with a token": [*NODE, "probot", "{port}", SECRET],
+    "lastcall, with a token, durable": [*SERVE, "--db={folder}/token.sqlite3"],
+    "@octokit/webhooks on node:http": [*NODE, "octokit", "{port}", SECRET],
+    "FastAPI + gidgethub.sansio": [*UVICORN, "--port={port}", "_receiver_apps:sansio_app"],
 }
+BASES = ("Probot, as an App", "Probot, with a token")
 
 
 def main() -> int:
     """Measure and print."""
-    if missing := [name for name in ("node", "npm", "wrk") if shutil.which(name) is None]:
-        print(f"skipped: {', '.join(missing)} not found")
+    if reason := cannot():
+        print(f"skipped: {reason}")
         return 0
-    with tempfile.TemporaryDirectory(dir=CACHE.parent if CACHE.parent.exists() else None) as folder:
+    with tempfile.TemporaryDirectory(dir=CACHE.parent) as folder:  # on a disk, which /tmp may not be
         deliveries = prepare(Path(folder))
         results: dict[str, list[dict[str, float]]] = {name: [] for name in PEERS}
         with contextlib.ExitStack() as stack:
@@ -59,24 +78,44 @@ def main() -> int:
                     results[name] += [result] if number else []  # the first round warms up
     print(table(results))
     parser = "httptools" if importlib.util.find_spec("httptools") else "h11, the slower one"
-    print(f"uvicorn's HTTP parser: {parser}")
+    print(f"uvicorn's HTTP parser: {parser}; Python {sys.version.split()[0]}")
     return 0
+
+
+def cannot() -> str:
+    """Fetch the peers, once; return why nothing can be measured here, "" if it can."""
+    if missing := [name for name in ("node", "npm", "wrk") if shutil.which(name) is None]:
+        return f"{', '.join(missing)} not found"
+    if not Path("/proc/self/stat").exists():
+        return "no /proc, which tells what a process costs"
+    if (CACHE / "complete").exists():
+        return ""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    npm = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+    try:
+        subprocess.run([*npm, "--prefix", str(CACHE), *PACKAGES], check=True, timeout=300)
+    except (subprocess.SubprocessError, OSError) as error:
+        return f"npm could not fetch the peers: {error}"
+    (CACHE / "complete").touch()
+    return ""
 
 
 def prepare(folder: Path) -> Path:
     """Sign the payloads; return a Lua file that holds them."""
-    if not (CACHE / "complete").exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        npm = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run([*npm, "--prefix", str(CACHE), *PACKAGES], check=True, timeout=300)
-        (CACHE / "complete").touch()
     script = ROOT / "tests" / "github" / "webhook" / "sign.mjs"
     signing = ["node", str(script), SECRET]
     lines = subprocess.run(signing, cwd=CACHE, capture_output=True, text=True, check=True).stdout.splitlines()
     rows = [json.loads(line) for line in lines]
     texts = [f"{{{lua(row['event'])}, {lua(row['signature'])}, {lua(row['body'])}}}" for row in rows]
+    (folder / "key.pem").write_bytes(private_key())
     (path := folder / "deliveries.lua").write_text("return {" + ",\n".join(texts) + "}", encoding="utf-8")
     return path
+
+
+def private_key() -> bytes:
+    """Return a private key as GitHub gives one to an App."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 
 
 def lua(text: str) -> str:
@@ -89,18 +128,19 @@ def served(command: list[str], folder: str) -> Iterator[tuple[int, int]]:
     """Start a receiver; give its pid and port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    node = command[0] == "node"
+    app = any("app.sqlite3" in word for word in command)
+    identity = (
+        {"GITHUB_APP_ID": "1", "GITHUB_APP_PRIVATE_KEY_PATH": f"{folder}/key.pem"}
+        if app
+        else {"GITHUB_TOKEN": "token"}
+    )
+    settings = {"SECRET": SECRET, "GITHUB_WEBHOOK_SECRET": SECRET, **identity}
     process = subprocess.Popen(
-        [word.format(port=port) for word in command],
-        cwd=CACHE if node else HERE,
-        env={
-            **os.environ,
-            "SECRET": SECRET,
-            "FOLDER": folder,
-            "NODE_ENV": "production",
-            "LOG_LEVEL": "fatal",
-        },
+        [word.format(port=port, folder=folder) for word in command],
+        cwd=CACHE if command[0] == "node" else HERE,
+        env={**os.environ, "NODE_ENV": "production", **settings},
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         wait_for(port)
@@ -145,22 +185,28 @@ def cpu(pid: int) -> float:
 
 
 def table(results: dict[str, list[dict[str, float]]]) -> str:
-    """Return medians; the rate as a ratio to the first peer's of the same round, with its range."""
-    first = next(iter(results.values()))
-    lines = [
-        f"{'':32} {'rate, ratio to ' + next(iter(results)):>28} {'CPU us':>8} {'p99 ms':>8} {'not 2xx':>8}"
-    ]
+    """Return medians; rate and CPU also as ratios to a Probot of the same round, with their ranges."""
+    lines = [f"{'':32} {'rate, ratio':>18} {'CPU, ratio':>18} {'CPU us':>7} {'p99 ms':>7} {'not 2xx':>8}"]
+    base = results[BASES[0]]
     for name, rounds in results.items():
-        ratios = [
-            (one["requests"] / one["seconds"]) / (base["requests"] / base["seconds"])
-            for one, base in zip(rounds, first, strict=True)
-        ]
-        rate = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
-        cost = statistics.median(one["cpu"] / one["requests"] * 1e6 for one in rounds)
+        base = rounds if name in BASES else base
+        rate = ratios(
+            [one["requests"] / one["seconds"] for one in pair] for pair in zip(rounds, base, strict=True)
+        )
+        cost = ratios(
+            [one["cpu"] / one["requests"] for one in pair] for pair in zip(rounds, base, strict=True)
+        )
+        cpu_us = statistics.median(one["cpu"] / one["requests"] * 1e6 for one in rounds)
         p99 = statistics.median(one["p99_ms"] for one in rounds)
         bad = sum(one["bad"] for one in rounds)
-        lines.append(f"{name:32} {rate:>28} {cost:8.0f} {p99:8.0f} {bad:8.0f}")
+        lines.append(f"{name:32} {rate:>18} {cost:>18} {cpu_us:7.0f} {p99:7.0f} {bad:8.0f}")
     return "\n".join(lines)
+
+
+def ratios(pairs: Iterable[list[float]]) -> str:
+    """Return the median and the range of one value over the other."""
+    found = [one / other for one, other in pairs]
+    return f"{statistics.median(found):.2f} ({min(found):.2f}-{max(found):.2f})"
 
 
 if __name__ == "__main__":
