@@ -238,7 +238,9 @@ class Exchange:
                 self._notice_loss()
             elif not self.last:
                 due = self.sent + self.limits.first_byte
-                return min(self.ends, due) if now < due else self._expire("first_byte", due - self.sent)
+                return (
+                    min(self.ends, due) if now < due else self._expire("first_byte", self.limits.first_byte)
+                )
             elif not self.paused:
                 due = self.last + self.limits.between
                 return (

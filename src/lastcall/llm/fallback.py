@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import aiohttp
 from aiohttp import ClientResponse, ClientSession, ClientTimeout
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from .target import Target
 
 __all__ = ["collect", "open_stream", "post"]
+
+_LARGE = 2**20
 
 
 class _Attempt:
@@ -56,7 +59,8 @@ class _Attempt:
             self._response = await self._session.request(
                 method,
                 target.url,
-                data=body,
+                # aiohttp warns of larger bodies that are bytes.
+                data=body if len(body) <= _LARGE else io.BytesIO(body),
                 headers=target.headers,
                 proxy=target.proxy,
                 ssl=target.ssl,
@@ -66,16 +70,11 @@ class _Attempt:
             )
         return self._response
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes."""
+    async def piece(self) -> bytes:
+        """Wait for the next piece of the body; empty at its end."""
         assert self._response is not None
-        content = self._response.content
-        while True:
-            async with self.limited("between_chunks", self._limits.between):
-                data = await content.readany()
-            if not data:
-                break
-            yield data
+        async with self.limited("between_chunks", self._limits.between):
+            return await self._response.content.readany()
 
     @asynccontextmanager
     async def limited(self, name: str, seconds: float) -> AsyncIterator[None]:
@@ -138,8 +137,8 @@ async def post(session: ClientSession, target: Target, body: bytes, limits: Limi
 async def _whole(attempt: _Attempt, response: ClientResponse) -> Answer:
     parts: list[bytes] = []
     try:
-        async for part in attempt.pieces():
-            parts.append(part)  # noqa: PERF401  (what came is told if the next does not)
+        while part := await attempt.piece():
+            parts.append(part)
     except BaseException as error:  # noqa: BLE001  (`fail` raises)
         attempt.fail(error, body=b"".join(parts))
     return Answer(response.status, response.headers, b"".join(parts))
@@ -173,7 +172,6 @@ class FallbackStream(OpenStream):
         self._attempt = attempt
         self._response = response
         self._server = server
-        self._pieces: Any = attempt.pieces()
         self._events = Events(attempt.sent)
         self.chunks = self._events.chunks
         self.times = self._events.times
@@ -190,7 +188,8 @@ class FallbackStream(OpenStream):
         """Let go of the connection."""
         if not self._closed:
             self._closed = True
-            await self._pieces.aclose()
+            # Whoever waits for the next piece would wait for ever.
+            self._response.content.set_exception(aiohttp.ClientConnectionError("the stream was closed"))
             self._attempt.close()
 
     async def _more(self) -> bool:
@@ -198,13 +197,15 @@ class FallbackStream(OpenStream):
             return False
         events = self._events
         try:
-            piece = await anext(self._pieces, b"")
+            piece = await self._attempt.piece()
             if piece and not events.parser.done:
                 events.take(piece)
                 return True
             events.end()
             events.check(self._server, self.status, self.headers)
-        except BaseException as error:  # noqa: BLE001  (`fail` raises)
+        except BaseException as error:
+            if self._closed and isinstance(error, aiohttp.ClientConnectionError):
+                return False
             self._fail(error)
         self._closed = True
         self._attempt.close()

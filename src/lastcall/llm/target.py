@@ -70,7 +70,7 @@ class Target:
             base_url: With scheme and host; its path is kept, and so is its query (Azure's `api-version`).
                 Credentials in it become an `Authorization` header, unless *headers* have one.
 
-            path: What is appended, for example "/chat/completions".
+            path: What is appended, for example "/chat/completions"; percent-encoded, may have a query.
 
             headers: What is sent beside what every request to a model needs; takes precedence over that.
 
@@ -87,8 +87,15 @@ class Target:
         sent.update(headers)
         for name, value in sent.items():
             _check_header(name, value)
-        joined = url.raw_path.rstrip("/") + "/" + path.lstrip("/")
-        return cls(url.with_path(joined, encoded=True, keep_query=True), sent, proxy=proxy, ssl=ssl)
+        below, _, query = path.partition("?")
+        joined = URL.build(
+            scheme=url.scheme,
+            authority=url.raw_authority,
+            path=url.raw_path.rstrip("/") + "/" + below.lstrip("/"),
+            query_string="&".join(filter(None, (url.raw_query_string, query))),
+            encoded=True,
+        )
+        return cls(joined, sent, proxy=proxy, ssl=ssl)
 
     def with_headers(self, headers: Mapping[str, str]) -> Target:
         """Return one that sends *headers* too, in place of those of the same name."""
