@@ -139,6 +139,9 @@ class Command:
     check: Callable[[Work], int]
     """Called after each round; returns how many requests were answered."""
 
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `Work` that are different for this one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -213,7 +216,7 @@ def compare(
 
 def run(peer: Peer | Command, work: Work, server: Server) -> Run | None:
     """Let one peer work; None if its process failed, which is told."""
-    work = replace(work, base_url=server.base_url, ca=server.ca)
+    work = replace(work, base_url=server.base_url, ca=server.ca, **peer.changes)
     before = server.stats()
     done = _run_command(peer, work) if isinstance(peer, Command) else _run_client(peer, work)
     after = server.stats()
@@ -221,7 +224,7 @@ def run(peer: Peer | Command, work: Work, server: Server) -> Run | None:
 
 
 def _run_client(peer: Peer, work: Work) -> Run | None:
-    options = json.dumps(asdict(replace(work, **peer.changes)))
+    options = json.dumps(asdict(work))
     command = [peer.python, sys.argv[0], "client", peer.name, options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST, check=False)
     if done.returncode:
