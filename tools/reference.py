@@ -1,8 +1,9 @@
 """
 Write the pages of docs/reference from what they describe, so that the two cannot drift apart.
 
-`cli.md` is made from the commands' own help, `report.md` from the JSON schema in the package, `api.md`
-from the docstrings of the public names. A test makes them anew and compares. Run this after a change.
+`cli.md` is made from the commands' own help, `report.md` and `batch-report.md` from the JSON schemas in the
+package, `api.md` from the docstrings of the public names. A test makes them anew and compares. Run this
+after a change.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import click
 import lastcall
 from lastcall.cli import lastcall as group
 from lastcall.ledger import schema
+from lastcall.llm.report import schema as batch_schema
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 WIDTH = 100
@@ -67,22 +69,40 @@ from it.
 """
 
 
+BATCH_REPORT_HEAD = """\
+# The report of a batch as JSON
+
+`lastcall llm batch --report json:PATH` and `lastcall.llm.report.as_json` write this. Within a version keys
+may be added, none goes or changes. The JSON schema is in the package: `lastcall.llm.report.schema()`. This
+page is made from it.
+"""
+
+
 def report_page() -> str:
-    """Return the page: one table for the report, one for each part it is made of."""
-    root = schema()
-    parts = [REPORT_HEAD, table("report", root)]
-    parts += [table(name, part) for name, part in root["$defs"].items() if part.get("properties")]
+    """Return the page of what `lastcall run` reports."""
+    return schema_page(REPORT_HEAD, schema())
+
+
+def batch_report_page() -> str:
+    """Return the page of what `lastcall llm batch` reports."""
+    return schema_page(BATCH_REPORT_HEAD, batch_schema())
+
+
+def schema_page(head: str, root: dict[str, Any]) -> str:
+    """Return a page: one table for the report, one for each part it is made of."""
+    parts = [head, table("report", root, root)]
+    parts += [table(name, part, root) for name, part in root["$defs"].items() if part.get("properties")]
     return "\n".join(parts)
 
 
-def table(name: str, part: dict[str, Any]) -> str:
+def table(name: str, part: dict[str, Any], root: dict[str, Any]) -> str:
     """Return the keys of one object, one a row."""
     lines = [f"## {name}", "", *([part["description"], ""] if "description" in part else [])]
     lines += ["| key | value | meaning |", "| --- | --- | --- |"]
     required = set(part.get("required", ()))
     for key, value in part["properties"].items():
         optional = "" if key in required else " (optional)"
-        lines.append(f"| `{key}`{optional} | {kind(value)} | {meaning(value)} |")
+        lines.append(f"| `{key}`{optional} | {kind(value)} | {meaning(value, root)} |")
     return "\n".join([*lines, ""])
 
 
@@ -102,11 +122,11 @@ def kind(value: dict[str, Any]) -> str:
     return f"`{value['const']}`" if "const" in value else str(value["type"])
 
 
-def meaning(value: dict[str, Any]) -> str:
+def meaning(value: dict[str, Any], root: dict[str, Any]) -> str:
     """Return a value's own description, or that of the definition it refers to."""
     if "description" in value or "$ref" not in value:
         return str(value.get("description", ""))
-    definition = schema()["$defs"][value["$ref"].rpartition("/")[2]]
+    definition = root["$defs"][value["$ref"].rpartition("/")[2]]
     return str(definition.get("description", ""))
 
 
@@ -150,7 +170,12 @@ def entry(title: str, value: Any, level: str) -> str:
     return f"{level} `{title}`\n\n```text\n{title.rpartition('.')[2]}{signature}\n\n{documentation}\n```\n"
 
 
-PAGES = {"cli.md": cli_page, "report.md": report_page, "api.md": api_page}
+PAGES = {
+    "cli.md": cli_page,
+    "report.md": report_page,
+    "batch-report.md": batch_report_page,
+    "api.md": api_page,
+}
 
 
 def main() -> int:

@@ -306,6 +306,7 @@ def kind_of(error: LLMError) -> str:
 
 
 def _count(counts: Counter[str], name: str) -> None:
-    # Codes come from the server: neither their number nor their length is ours.
-    name = name[:_KIND_LENGTH]
+    # Codes come from the server: neither their number, their length nor their characters are ours.
+    if name not in counts:
+        name = "".join(letter if letter.isprintable() else "?" for letter in name[:_KIND_LENGTH])
     counts[name if name in counts or len(counts) < KINDS_MAX else OTHER] += 1

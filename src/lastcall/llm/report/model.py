@@ -263,4 +263,6 @@ def _without_secrets(settings: Mapping[str, object]) -> dict[str, str]:
 def _written(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return _URL.sub(r"\g<scheme>\g<rest>", str(value))
+    # Names of files may hold bytes that are no text.
+    text = str(value).encode("utf-8", "backslashreplace").decode()
+    return _URL.sub(r"\g<scheme>\g<rest>", text)

@@ -1,0 +1,1 @@
+"""Statistics, their reports, and the view of a run."""
