@@ -50,7 +50,7 @@ class GroupCommit:
         self._opened: asyncio.Future[None] | None = None
         self._jobs: list[_Job] = []
         self._writing = False
-        self._closed = False
+        self._open = False
 
     async def start(self) -> None:
         """Start the thread and open the connection; raises what that raises. Belongs to this loop then."""
@@ -58,6 +58,7 @@ class GroupCommit:
         self._opened = self._loop.create_future()
         self._thread.start()
         await self._opened
+        self._open = True
 
     def run(self, write: _Write[_Item, _Result], item: _Item) -> "asyncio.Future[_Result]":
         """
@@ -75,16 +76,17 @@ class GroupCommit:
             sqlite3.Error: Now, if it is closed; by the future, if it could not be written: then nothing of
                 it was.
         """
-        if self._closed or not self._thread.is_alive():
+        if not self._open:
             raise sqlite3.ProgrammingError("the inbox is closed")
         return self._submit(write, item)
 
     async def stop(self) -> None:
         """Write what was asked for so far, close the connection, and end the thread; idempotent."""
-        self._closed = True
-        if self._thread.is_alive():
+        was_open, self._open = self._open, False
+        if was_open:
             with contextlib.suppress(sqlite3.Error):
                 await self._submit(_nothing, None)  # comes after all that was asked for
+        if self._thread.is_alive():
             self._batches.put([])
             await asyncio.to_thread(self._thread.join)
 

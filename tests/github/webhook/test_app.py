@@ -20,6 +20,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lastcall.github import Event, GithubService, Router
 from lastcall.github.app import create_app
@@ -247,3 +248,29 @@ def test_every_endpoint_keeps_to_the_openapi_description(settings: Settings) -> 
             assert isinstance(operation, Ok), operation
             check(operation.ok())
     assert set(checked) == set(app.openapi()["paths"]) - {"/user"}
+
+
+def test_a_middleware_of_the_application_sees_the_webhook(settings: Settings) -> None:
+    """The webhook goes past the routing only: what was added to the application stands before it."""
+    seen: list[str] = []
+
+    class Look:
+        def __init__(self, app: ASGIApp) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            seen.append(scope["type"] + scope.get("path", ""))
+            await self.app(scope, receive, send)
+
+    app = create_app(settings)
+    app.add_middleware(Look)
+    with started(app) as client:
+        assert client.post("/webhook", content=b"{}", headers=signed(b"{}")).status_code == 202
+        assert client.get("/webhook").status_code == 405
+    assert seen == ["lifespan", "http/webhook", "http/webhook"]
+
+
+def test_the_webhook_is_found_under_a_prefix(settings: Settings) -> None:
+    """Mounted in another application, or behind a proxy's path, the route answers."""
+    with TestClient(create_app(settings), base_url=LOCAL, root_path="/hooks") as client:
+        assert client.post("/webhook", content=b"{}", headers=signed(b"{}")).status_code == 202

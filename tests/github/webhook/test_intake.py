@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -156,6 +157,19 @@ async def test_a_body_is_refused_as_soon_as_it_is_too_long(client: httpx.AsyncCl
 
     assert (await client.post("/webhook", content=endless(), headers=signed(b""))).status_code == 413
     assert sent < 20
+
+
+async def test_a_body_that_stops_half_way_is_given_up(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender cannot hold a delivery open for ever."""
+    monkeypatch.setattr("lastcall.github.intake._BODY_SECONDS", 0.05)
+
+    async def stuck() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.sleep(30)
+
+    assert (await client.post("/webhook", content=stuck(), headers=signed(b"x"))).status_code == 408
 
 
 async def test_a_body_just_short_enough_is_taken(client: httpx.AsyncClient) -> None:
