@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -71,7 +72,7 @@ def put_together(path: str, chunks: Iterable[bytes], times: Sequence[float] = ()
     for number, chunk in enumerate(chunks):
         if add.take(decoded(chunk)) and times:
             at.append(times[number])
-    gaps = tuple(later - earlier for earlier, later in zip(at, at[1:], strict=False))
+    gaps = tuple(later - earlier for earlier, later in pairwise(at))
     return Assembled(_encode(add.whole()), at[0] if at else None, gaps)
 
 
@@ -148,6 +149,7 @@ class _Completion:
             choice.setdefault("finish_reason", None)
             if self._chat:
                 choice["message"] = {"role": "assistant", "content": None, **choice["message"]}
+                _order_calls(choice["message"].get("tool_calls"))
         kind = "chat.completion" if self._chat else "text_completion"
         return {**self._whole, "object": kind, "choices": _joined(choices)}
 
@@ -219,6 +221,14 @@ def _extend(whole: list[Any], delta: list[Any]) -> None:
         else:
             _merge(fresh := {}, item)
             whole.append(fresh)
+
+
+def _order_calls(calls: Any) -> None:
+    """Put tool calls in the order of their indexes, which a plain answer does not have."""
+    if isinstance(calls, list) and all(isinstance(call, dict) and "index" in call for call in calls):
+        calls.sort(key=lambda call: call["index"])
+        for call in calls:
+            del call["index"]
 
 
 def _joined(value: Any) -> Any:
