@@ -16,6 +16,7 @@ from rich.console import Console
 
 import lastcall
 from lastcall.ledger.report import Report as SessionsReport
+from lastcall.ledger.report.words import count
 from lastcall.llm.batch.appending import OutputError
 from lastcall.llm.batch.job import Job
 from lastcall.llm.batch.reading import InputError
@@ -28,7 +29,6 @@ from lastcall.llm.report.model import Report, make_report
 from lastcall.llm.report.text import write_text
 from lastcall.llm.statistics import Statistics
 from lastcall.llm.timeouts import Timeouts
-from lastcall.testing import OpenAIServer
 
 from ._llm_machine import allow_open_files, loop_factory, tune_garbage_collector
 from ._llm_options import BatchOptions, ReportPlace
@@ -80,6 +80,8 @@ def say(sentence: str, options: BatchOptions) -> None:
 @contextmanager
 def _embedded(options: BatchOptions) -> Iterator[str]:
     """Start the embedded server and say so; give its base URL."""
+    from lastcall.testing import OpenAIServer  # noqa: PLC0415 - aiohttp's own server comes with it
+
     with OpenAIServer(records_max=1000) as server:
         say(
             f"no server was given (--base-url, OPENAI_BASE_URL), so the embedded one answers, at"
@@ -197,7 +199,7 @@ def _tell(options: BatchOptions, report: Report, job: Job) -> None:
         write_all(sys.stderr, text.rstrip("\n") + "\n")
     if job.intake.changed:
         name = f"{options.job.output}.replaced"
-        say(f"{job.intake.changed:,} requests had changed; their old answers go to {name}", options)
+        say(f"{count(job.intake.changed, 'request')} had changed; old answers are in {name}", options)
     if report.ending != "complete" or report.failed:
         say("run the same command again to go on: what is answered is not sent again", options)
 

@@ -5,6 +5,7 @@ try:
 except ImportError as error:
     raise ImportError('lastcall.llm needs msgspec: pip install "lastcall[llm]"', name=error.name) from error
 
+from .batch import BatchRequest, BatchResult, run_batch
 from .chat_stream import ChatStream
 from .create import create_openai_api_handle_async
 from .errors import (
@@ -24,6 +25,8 @@ from .timeouts import Timeouts
 
 __all__ = [
     "AnswerError",
+    "BatchRequest",
+    "BatchResult",
     "ChatHandle",
     "ChatStream",
     "ConnectionFailedError",
@@ -37,4 +40,5 @@ __all__ = [
     "Timeouts",
     "TruncatedError",
     "create_openai_api_handle_async",
+    "run_batch",
 ]

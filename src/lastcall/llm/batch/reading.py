@@ -13,7 +13,7 @@ import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from lastcall.llm.errors import LLMError
 
@@ -26,6 +26,7 @@ STDIN = "-"
 _BUFFER = 2**18
 _AHEAD = 512
 _CHUNK = 2**20
+_PACKED = 2**14
 
 
 class InputError(LLMError):
@@ -47,38 +48,63 @@ def open_input(name: str) -> BinaryIO:
         InputError: If there is no such file, or its compression is not supported here.
     """
     try:
-        # A descriptor's own file: a thread that waits in sys.stdin would hinder the end of Python.
-        raw: BinaryIO = open(0 if name == STDIN else name, "rb", _BUFFER, closefd=name != STDIN)  # noqa: SIM115
+        if name == STDIN:
+            # A file of its own: a thread that waits in sys.stdin would hinder the end of Python.
+            return open(0, "rb", _BUFFER, closefd=False)
+        suffix = Path(name).suffix.lower()
+        if suffix == ".gz":
+            return io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(name)), _BUFFER)
+        raw = Path(name).open("rb", _BUFFER)  # noqa: SIM115
     except OSError as error:
         raise InputError(f"{name}: {error.strerror or error}") from None
-    suffix = Path(name).suffix.lower()
-    if suffix == ".gz":
-        return io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=raw)), _BUFFER)
-    if suffix == ".zst":
-        return io.BufferedReader(_unzst(raw), _BUFFER)
-    return raw
+    return io.BufferedReader(_unzst(raw), _BUFFER) if suffix == ".zst" else raw
 
 
 def _unzst(raw: BinaryIO) -> io.RawIOBase:
     if sys.version_info >= (3, 14):
         return cast("io.RawIOBase", importlib.import_module("compression.zstd").ZstdFile(raw))
-    zstandard = importlib.import_module("zstandard")
-    reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-    return cast("io.RawIOBase", reader)
+    return _ZstFile(raw)
+
+
+class _ZstFile(io.RawIOBase):
+    """Unpacks a file; unlike the package's own reader it knows when the file ends too early."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._packer = importlib.import_module("zstandard").ZstdDecompressor()
+        self._frame = self._packer.decompressobj()
+        self._unpacked = memoryview(b"")
+        self._is_begun = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._unpacked:
+            packed = self._frame.unused_data or self._raw.read(_PACKED)
+            if not packed:
+                if self._is_begun:
+                    raise EOFError("the compressed file ends too early")
+                return 0
+            if self._frame.eof:
+                self._frame = self._packer.decompressobj()
+            self._unpacked = memoryview(self._frame.decompress(packed))
+            self._is_begun = not self._frame.eof
+        size = min(len(buffer), len(self._unpacked))
+        buffer[:size], self._unpacked = self._unpacked[:size], self._unpacked[size:]
+        return size
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+    def fileno(self) -> int:
+        return self._raw.fileno()
 
 
 def is_regular(file: BinaryIO) -> bool:
     """Tell whether it is a file, which never makes its reader wait for long, as pipes and terminals do."""
-    try:
-        return stat.S_ISREG(os.fstat(_descriptor(file)).st_mode)
-    except (OSError, ValueError, AttributeError):
-        return True
-
-
-def _descriptor(file: BinaryIO) -> int:
-    while isinstance(file, io.BufferedReader) and not isinstance(file.raw, io.FileIO):
-        file = cast("BinaryIO", getattr(file.raw, "fileobj", None) or getattr(file.raw, "_source", file.raw))
-    return file.fileno()
+    return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
 
 def numbered_lines(file: BinaryIO, *, limit: int = LINE_MAX) -> Iterator[tuple[int, bytes | None]]:

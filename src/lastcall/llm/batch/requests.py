@@ -79,7 +79,7 @@ def fingerprint(path: str, body: bytes) -> bytes:
 
 
 def streamed(path: str, body: bytes) -> bytes:
-    """Return a body, an object with something in it, so that it asks for a stream, with the usage at its end."""
+    """Return a body, which has something in it, so that it asks for a stream with the usage at its end."""
     usage = b"" if path.endswith("/responses") else b',"stream_options":{"include_usage":true}'
     return b'%b,"stream":true%b}' % (body.rstrip()[:-1], usage)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 from lastcall.llm.statistics import Statistics
@@ -31,7 +31,7 @@ async def run_batch(
     params: Mapping[str, Any] | None = None,
     on_result: Callable[[BatchResult], None] | None = None,
     statistics: Statistics | None = None,
-) -> AsyncIterator[BatchResult]:
+) -> AsyncGenerator[BatchResult, None]:
     """
     Send many requests, so many at once, and yield what became of each as it is there.
 

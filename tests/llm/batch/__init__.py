@@ -1,0 +1,1 @@
+"""Tests of `lastcall llm batch` and `run_batch`."""
