@@ -95,19 +95,22 @@ class Progress:
             return
         self._make_room()
         rates = [part.answers / part.seconds for part in self._stats.recent() if part.seconds]
-        width = min(self._console.width, _WIDTH_MAX)
-        self._live.update(panel_of(snapshot, self._note, rates, width), refresh=True)
+        self._live.update(panel_of(snapshot, self._note, rates, self._panel_width), refresh=True)
+
+    @property
+    def _panel_width(self) -> int:
+        # Where the terminal echoes ^C it must find room: it would begin a row that nobody knows of.
+        return min(self._width - len("^C"), _WIDTH_MAX)
 
     def _make_room(self) -> None:
         """Wipe the rows that a terminal made of ours when it became narrower."""
-        width, old = self._console.width, min(self._width, _WIDTH_MAX)
-        self._width = width
-        if self._live is None or width >= old:
+        old, self._width = self._panel_width, self._console.width
+        if self._live is None or self._width >= old:
             return
         height = len(
             self._console.render_lines(self._live.renderable, self._console.options.update(width=old))
         )
-        extra = height * (math.ceil(old / width) - 1)
+        extra = height * (math.ceil(old / self._width) - 1)
         self._console.control(Control(*[(ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)] * extra))
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:

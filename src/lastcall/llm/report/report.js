@@ -138,7 +138,7 @@ function durations() {
       spread("Latency", "from sending to the last byte", "blue", latency),
       spread("Time to first token", "of streams", "violet", first_chunk),
       spread("Between tokens", "of streams", "green", between_chunks),
-      waited?.max ? spread("Waited", "for limits, and between attempts", "amber", waited, "did not wait") : "",
+      waited?.max >= 0.001 ? spread("Waited", "for limits, and between attempts", "amber", waited, "did not wait") : "",
       loop_lag?.max ? spread("Event loop late", "this program's own delay", "grey", loop_lag, "were on time") : ""));
 }
 

@@ -16,6 +16,8 @@ Line = list[Span]
 
 _LABEL_WIDTH = 16
 _KINDS_SHOWN = 6
+_MOMENT_S = 0.001
+"""Who waited for less did not wait."""
 _LATE_S = 0.1
 """From where on it is told that this program, not a server, was what held requests up."""
 
@@ -72,7 +74,7 @@ def _report(report: Report) -> Iterator[Line]:
         ("between tokens", report.between_chunks),
         ("waited", report.waited),
     ):
-        if spread is not None and spread.max:
+        if spread is not None and spread.max >= _MOMENT_S:
             yield _spread(label, spread)
     if report.prompt_tokens or report.completion_tokens:
         yield _row(
@@ -118,16 +120,17 @@ def _row(label: str, *spans: Span) -> Line:
 
 
 def _spread(label: str, spread: Distribution) -> Line:
-    figures = [("p50", spread.p50), ("p90", spread.p90), ("p99", spread.p99), ("max", spread.max)]
-    return _row(label, *((f"{name} {duration(value):<9} ", "") for name, value in figures))
+    figures = [("p50", spread.p50), ("p90", spread.p90), ("p99", spread.p99)]
+    spans = [(f"{name} {duration(value):<9} ", "") for name, value in figures]
+    return _row(label, *spans, (f"max {duration(spread.max)}", ""))
 
 
 def _under_way(report: Report) -> Iterator[Span]:
     limit = f" of {report.limit:,}" if report.limit is not None else ""
     yield f"at most {report.in_flight_max:,}{limit} at once", ""
-    late = report.loop_lag.max if report.loop_lag is not None else 0.0
-    if late >= _LATE_S:
-        yield f"; the event loop was late by up to {duration(late)}: latencies are too long", "yellow"
+    lag = report.loop_lag
+    if lag is not None and lag.p99 >= _LATE_S:
+        yield f"; the event loop was late by up to {duration(lag.max)}: latencies are too long", "yellow"
 
 
 def _kinds(counts: Mapping[str, int], style: str) -> Iterator[Span]:
