@@ -24,7 +24,8 @@ NEWEST_PYTHON = (3, 13)
 SUITE_TOOLS = (
     "pytest pytest-asyncio pytest-xdist pytest-timeout pytest-randomly "
     "uvloop anyio uvicorn nest_asyncio trustme jsonschema fastapi httpx hypercorn granian opentelemetry-sdk "
-    "prometheus-client schemathesis selenium gidgethub pyjwt[crypto] python-dotenv httptools msgspec zstandard openai"
+    "prometheus-client schemathesis selenium gidgethub pyjwt[crypto] python-dotenv httptools msgspec "
+    "zstandard openai"
 )
 
 

@@ -146,9 +146,7 @@ def compare_all(tables: Sequence[str]) -> None:
             print("skipped the batch commands: there is no lastcall.llm.batch")
             return
         with tempfile.TemporaryDirectory() as folder:
-            title = (
-                f"JSONL to JSONL, {LINES} lines ({LINES_SLOW} for the slowest), 500 in flight, whole commands"
-            )
+            title = f"JSONL to JSONL, whole commands, {LINES} lines (async-batch-llm {LINES_SLOW})"
             main(title, commands(Path(folder)), Work(requests=LINES), rounds=ROUNDS)
 
 
