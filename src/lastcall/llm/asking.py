@@ -1,13 +1,14 @@
 """The kinds of requests: an answer read whole, a stream put together, a stream to be read by the caller."""
 
 import time
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
 from .assemble import assemble
 from .attempts import Attempts
-from .errors import LLMError
+from .errors import LLMError, TruncatedError
 from .lane import Lane, Turn
 from .outcome import Outcome
 from .problems import Answered, Redactor, answer_error, error_object, status_error
@@ -66,6 +67,8 @@ class Collected(Plain):
             first: float | None = None
             gaps: tuple[float, ...] = ()
         else:
+            if (said := broken_off(collected.chunks[-1:])) is not None:
+                raise stream_error(said, collected)
             whole = collected.assembled(self._path)
             body, first, gaps = whole.body, whole.first_chunk, whole.gaps
         return Outcome(
@@ -156,6 +159,51 @@ def checked(answer: Answered, path: str, target: Target) -> bytes:
         said = error_object(body).get("message", "it does not say which")
         raise answer_error(answer, f"answered {answer.status} with an error: {said}")
     return body
+
+
+class Streamed(Protocol):
+    """What is read of a stream."""
+
+    status: int
+    chunks: list[bytes]
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """In any case."""
+
+
+def broken_off(chunks: Sequence[bytes]) -> str | None:
+    """Return with which words of the server the last of *chunks* ends the stream, if it is an error."""
+    if not chunks or b'"error"' not in chunks[-1]:
+        return None
+    try:
+        event = _decode(chunks[-1])
+    except (ValueError, RecursionError):
+        return None
+    return error_of(event) if isinstance(event, dict) else None
+
+
+def error_of(event: Mapping[str, Any]) -> str | None:
+    """Return what an event says of an error, which ends a stream; None if it is none."""
+    if not event.get("error") and event.get("type") != "error":
+        return None
+    if str(event.get("type", "")).startswith("response."):
+        return None  # a response that failed is an answer, and says so itself
+    error = event.get("error")
+    said = error.get("message") if isinstance(error, dict) else error or event.get("message")
+    return str(said or "it does not say which")
+
+
+def stream_error(said: str, stream: Streamed) -> TruncatedError:
+    """Return the error for a stream that broke off; *said* says why."""
+    error = TruncatedError(
+        f"the stream broke off with an error: {said}",
+        status=stream.status,
+        request_id=stream.headers.get("x-request-id"),
+        body=stream.chunks[-1],
+    )
+    error.chunks = tuple(stream.chunks)
+    return error
 
 
 def readable_object(outcome: Outcome, redactor: Redactor, server: str) -> dict[str, Any]:

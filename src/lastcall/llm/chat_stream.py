@@ -1,17 +1,15 @@
 """A streamed answer for people: its events as dicts, its connection let go of on every way out."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 
-from .asking import Opened
+from .asking import Opened, error_of, stream_error
 from .attempts import Options, Place
-from .errors import LLMError, TruncatedError
-from .problems import error_object
+from .errors import LLMError
 from .stream import OpenStream
 
 __all__ = ["ChatStream"]
@@ -102,10 +100,13 @@ class ChatStream:
         """Let go of the connection, on its own loop."""
         if self._is_over or self._stream is None or self._loop is None:
             return
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and took the connection with it
-            asyncio.run_coroutine_threadsafe(self._stream.aclose(), self._loop)
+        closing = self._stream.aclose()
+        try:
+            asyncio.run_coroutine_threadsafe(closing, self._loop)
             if self._asked is not None:
                 self._loop.call_soon_threadsafe(self._asked.leave)
+        except RuntimeError:  # the loop is closed, and took the connection with it
+            closing.close()
 
     async def _open(self) -> OpenStream:
         self._loop = asyncio.get_running_loop()
@@ -131,27 +132,13 @@ class ChatStream:
             asked.leave()
 
     def _event(self, data: bytes) -> dict[str, Any]:
+        assert self._stream is not None
         try:
             event = _decode(data)
         except (ValueError, RecursionError) as error:
-            raise self._broken(data) from error
-        if not isinstance(event, dict) or event.get("error"):
-            raise self._broken(data)
+            raise stream_error(f"an event is no JSON, {error}", self._stream) from error
+        if not isinstance(event, dict):
+            raise stream_error("an event is no object", self._stream)
+        if (said := error_of(event)) is not None:
+            raise stream_error(said, self._stream)
         return event
-
-    def _broken(self, data: bytes) -> LLMError:
-        """Return the error for an event that is no part of an answer."""
-        stream = self._stream
-        assert stream is not None
-        said = error_object(data)
-        what = (
-            f"broke off with {said['message']!r}" if "message" in said else "held an event that is no object"
-        )
-        error = TruncatedError(
-            f"the stream {what}",
-            status=stream.status,
-            request_id=stream.headers.get("x-request-id"),
-            body=data,
-        )
-        error.chunks = tuple(stream.chunks)
-        return error

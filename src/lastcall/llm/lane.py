@@ -234,8 +234,10 @@ class Lane:
         if self._requests is not None:
             wait = max(wait, self._requests.reserve())
         if self._tokens is not None:
+            # It may begin when those before it are paid for: one answer can be more than a minute's worth.
+            wait = max(wait, self._tokens.reserve(0.0))
             turn.tokens = self._expected(turn.size)
-            wait = max(wait, self._tokens.reserve(turn.tokens))
+            self._tokens.reserve(turn.tokens)
         if wait > 0:
             await asyncio.sleep(wait)
 

@@ -1,0 +1,1 @@
+"""Handles, from making one to closing the last."""
