@@ -30,6 +30,9 @@ _AHEAD_MAX = 100
 _AHEAD_S = 1.0
 """How long they may wait for it; then they are given back, and another process may take them."""
 
+_UNWRITTEN_MAX = 1000
+"""Deliveries begun whose verdicts are not on disk; with more of them, no further ones are begun."""
+
 _WRITE_AGAIN_S = 1.0
 
 _log = logging.getLogger("lastcall.github")
@@ -112,7 +115,8 @@ class Worker:
         try:
             added = await self._inbox.add(received, take=take)
         except asyncio.CancelledError:
-            self._unwanted.add(received.delivery_id)  # it is written all the same
+            if take and received.delivery_id not in self._running:
+                self._unwanted.add(received.delivery_id)  # it is written all the same
             self.wake()
             raise
         finally:
@@ -158,12 +162,12 @@ class Worker:
                 await asyncio.wait(late, timeout=self._handling.limits.cancel_s + 1)
         renewing.cancel()
         await asyncio.wait({renewing})
-        with contextlib.suppress(InboxError):  # then the leases run out instead
-            await self._inbox.release((*self._running, *self._unwanted))
+        self._unwanted.update(self._running)
+        await self._give_back()
 
     def _has_room(self) -> bool:
         """Tell whether what comes in now may be taken at once; not before what has waited for longer."""
-        if self._more or self._stopping or not self._loops:
+        if self._more or self._stopping or not self._loops or len(self._running) >= _UNWRITTEN_MAX:
             return False
         return self._active + len(self._ahead) + self._arriving < self._concurrency + _AHEAD_MAX
 
@@ -173,6 +177,8 @@ class Worker:
             self._wake.clear()
             await self._give_back()
             free = min(self._concurrency - self._active - len(self._ahead), _BATCH_MAX)
+            if len(self._running) >= _UNWRITTEN_MAX:
+                free = 0
             if free > 0:
                 self._more = False
                 taken = await self._claim(free)
@@ -182,13 +188,16 @@ class Worker:
                     await asyncio.wait_for(self._wake.wait(), _POLL_S)
 
     async def _give_back(self) -> None:
+        """Release what has waited too long for its place, and what is not to be handled here."""
         while self._ahead and (self._stopping or self._ahead[0][0] < time.monotonic() - _AHEAD_S):
             self._unwanted.add(self._ahead.popleft()[1].delivery_id)
         if self._unwanted:
             unwanted = tuple(self._unwanted)
+            self._more = True
             try:
                 await self._inbox.release(unwanted)
             except InboxError as error:
+                # If that stays so, their leases run out.
                 _log.error("deliveries cannot be given back now: %s", error)
             else:
                 self._unwanted.difference_update(unwanted)
@@ -240,7 +249,7 @@ class Worker:
             _log.warning(
                 "delivery %s took so long that its lease ran out; it may be handled twice", delivery_id
             )
-        del self._running[delivery_id]
+        self._running.pop(delivery_id, None)
 
     async def _renew(self) -> None:
         while True:

@@ -351,6 +351,7 @@ async def test_what_was_taken_and_finds_no_place_is_given_back(
         await until_state(inbox, "2", State.QUEUED)
         (summary, _) = await inbox.list()
         assert summary.attempts == 0
+        assert await worker.add(received("3")) is Added.STORED  # which does not overtake it
         end.set()
         await until_state(inbox, "2", State.DONE)
 
@@ -389,3 +390,28 @@ async def test_odd_json_is_read_all_the_same(text: str) -> None:
     """What the strict reader refuses the lenient one reads; no number loses a digit."""
     data = parse_event("push", "1", JSON, text.encode()).data
     assert repr(data) == repr(json.loads(text.removeprefix("\ufeff")))
+
+
+async def test_a_cancelled_redelivery_does_not_release_what_runs(inbox: SQLiteInbox, router: Router) -> None:
+    """The same delivery sent again by somebody who goes away leaves the running one alone."""
+    started, end = asyncio.Event(), asyncio.Event()
+    runs = 0
+
+    @router.register("push")
+    async def slow(event: Event, github: str) -> None:
+        nonlocal runs
+        runs += 1
+        started.set()
+        await end.wait()
+
+    async with working(inbox, router) as worker:
+        await worker.add(received("1"))
+        await started.wait()
+        again = asyncio.create_task(worker.add(received("1")))
+        await asyncio.sleep(0)
+        again.cancel()
+        await worker.add(received("2", event="other"))
+        await until_state(inbox, "2", State.DONE)
+        end.set()
+        await until_state(inbox, "1", State.DONE)
+    assert runs == 1
