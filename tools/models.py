@@ -5,8 +5,8 @@ Run the tests of `lastcall.llm` against model servers that nobody here wrote, wi
     python tools/models.py mlx-lm          one of them
 
 mlx-lm (Apple's, on Linux too) is installed in seconds and takes 360 MB; llama.cpp's `llama-server` is built
-from the sources inside the sdist of llama-cpp-python, which takes 8 minutes and 380 MB, once. Both are kept
-in `.cache/models`. A server that cannot be had on this machine is skipped with a printed reason. Exit
+from the sources inside the sdist of llama-cpp-python, which takes 8 minutes, once. Both are kept in
+`.cache/models`. A server that cannot be had on this machine is skipped with a printed reason. Exit
 status: 0 when the tests passed against every server that ran, 1 otherwise, 2 for a name that is no server.
 """
 
@@ -92,20 +92,22 @@ def install_mlx() -> Path:
 
 def build_llama() -> Path:
     """Return the program `llama-server`, built if it is not there."""
-    built = CACHE / "llama.cpp"
-    program = built / "bin" / "llama-server"
+    program = CACHE / f"llama-server-{LLAMA.partition('==')[2]}"
     if program.exists():
         return program
     for tool in ("cmake", "c++"):
         if shutil.which(tool) is None:
             raise LaneSkippedError(f"llama.cpp is built with {tool}, which is not on this machine")
-    sources = llama_sources()
+    sources, built = llama_sources(), CACHE / "llama.cpp"
     options = ["-DCMAKE_BUILD_TYPE=Release", "-DBUILD_SHARED_LIBS=OFF"]
     options += [f"-DLLAMA_{name}=OFF" for name in LLAMA_OPTIONS]
     print("building llama-server: about 8 minutes on two cores, once", flush=True)
     attempt(["cmake", "-S", str(sources), "-B", str(built), *options], "configure llama.cpp", _INSTALL_LIMIT)
     make = ["cmake", "--build", str(built), "--target", "llama-server", f"-j{os.cpu_count() or 1}"]
     attempt(make, "build llama.cpp", _BUILD_LIMIT)
+    shutil.copy2(built / "bin" / "llama-server", program)
+    for left in (built, CACHE / "src"):
+        shutil.rmtree(left)
     return program
 
 
