@@ -6,14 +6,15 @@ import threading
 import weakref
 from asyncio import AbstractEventLoop, current_task
 from asyncio.events import _get_running_loop
-from contextvars import ContextVar
+from collections.abc import Callable
 from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from .entries import TICK_S, Guest, Opening, Peer, Place, Tally, Tick, Use, atomic, tick
+from .entries import TICK_S, Guest, Opening, Peer, Place, Tally, Tick, Use, atomic, tick, was_built, weak
 from .records import Evidence, Kind
 from .responses import Requests
+from .scopes import Scope, current_label, current_scope, no_scope
 from .sites import Stack, stack_at
 
 if TYPE_CHECKING:
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
     from aiohttp.client import ClientSession
     from aiohttp.connector import BaseConnector
 
-__all__ = ["Book", "current_label"]
-
-current_label: ContextVar[str | None] = ContextVar("lastcall_label", default=None)
+__all__ = ["Book"]
 
 
 class Book:
@@ -49,6 +48,11 @@ class Book:
         self.expecting: set[int] = set()
         self.requests = Requests()
         self.peers: weakref.WeakKeyDictionary[BaseProtocol, Peer] = weakref.WeakKeyDictionary()
+        # Asked for the scope where the context has none, as in a thread.
+        self.scope_elsewhere: Callable[[], Scope | None] = no_scope
+        # Scopes in which something leaked after they had ended, and the ids of connectors so orphaned.
+        self.late: dict[Scope, None] = {}
+        self.hushed: set[int] = set()
         self._thread = threading.local()
         self._sweep_at = 64
 
@@ -63,6 +67,7 @@ class Book:
         running = current_task(loop) if loop is not None else None
         task = running.get_name() if running is not None else None
         label = current_label.get()
+        scope = current_scope.get() or self.scope_elsewhere()
         tally = self.tallies.get(stack) or self._tally(stack, "session")
         key = id(connector)
         if key in self.entries:
@@ -74,9 +79,10 @@ class Book:
             or entry.place.loop() is not loop
             or entry.task is not task
             or entry.label is not label
+            or entry.scope is not scope
             or entry.use is not None
         ):
-            entry = Opening(tally, self._place(loop), task, label, tick())
+            entry = Opening(tally, self._place(loop), task, label, scope, tick())
             entry.left = 0
             if loop is None:
                 entry.use = Use(connector)
@@ -90,10 +96,11 @@ class Book:
 
     def open_connector(self, frame: FrameType | None, connector: BaseConnector) -> Opening:
         """Write down a connector that was opened without a session."""
-        task, place = self._whence()
+        task, place, scope = self._whence()
         with self.lock:
             tally = self._tally(stack_at(frame), "connector")
-            entry = self.entries[id(connector)] = Opening(tally, place, task, current_label.get(), tick())
+            entry = Opening(tally, place, task, current_label.get(), scope, tick())
+            self.entries[id(connector)] = entry
             tally.count_opened()
         return entry
 
@@ -102,14 +109,14 @@ class Book:
     ) -> None:
         """Write down a session of a subclass, or one that is given its *connector*."""
         stack = stack_at(frame)
-        task, place = self._whence()
+        task, place, scope = self._whence()
         host: Opening | None = None
         if connector is not None:
             host = self._entry_of(connector) or self.open_connector(frame, connector)
         with self.lock:
             tally = self._tally(stack, "session")
-            guest = Guest(tally, place, task, current_label.get(), tick())
-            guest.key, guest.owner, guest.host, guest.session = id(session), owner, host, _weak(session)
+            guest = Guest(tally, place, task, current_label.get(), scope, tick())
+            guest.key, guest.owner, guest.host, guest.session = id(session), owner, host, weak(session)
             if host is not None and owner:
                 host.claimed += 1
             before = self.guests.pop(guest.key, None)
@@ -135,10 +142,11 @@ class Book:
             self.entries[id(connector)] = guest
         return True
 
-    def _whence(self) -> tuple[str | None, Place]:
+    def _whence(self) -> tuple[str | None, Place, Scope | None]:
         loop = _get_running_loop()
         running = current_task(loop) if loop is not None else None
-        return running.get_name() if running is not None else None, self._place(loop)
+        task = running.get_name() if running is not None else None
+        return task, self._place(loop), current_scope.get() or self.scope_elsewhere()
 
     def _place(self, loop: AbstractEventLoop | None) -> Place:
         place: Place | None = getattr(self._thread, "place", None)
@@ -239,11 +247,11 @@ class Book:
         with self.lock:
             if entry.kind == "connector":
                 if has_connections and not entry.claimed:
-                    self._leak(entry, _died(entry))
+                    self._leak(entry, entry.died_by())
                 else:
                     self._close(entry)
             elif entry.use is not None or isinstance(entry, Guest):
-                self._leak(entry, _died(entry))
+                self._leak(entry, entry.died_by())
             else:
                 # Its session's constructor failed, so nothing was opened; or both lay in a cycle,
                 # and the session is collected next.
@@ -260,23 +268,35 @@ class Book:
             else:
                 self._unopen(entry)
 
-    def session_collected(self, session: ClientSession, connector: BaseConnector | None) -> None:
-        """Write down that *session* was collected; *connector* is what it still held, open."""
-        guest = self.guests.get(id(session)) if self.guests else None
-        if guest is not None:
-            self._guest_collected(guest, session, connector)
+    def session_collected(self, session: ClientSession, connector: BaseConnector | None) -> bool:
+        """
+        Write down that *session* was collected; *connector* is what it still held, open.
+
+        Returns:
+            Whether aiohttp is to keep silent, because whom it would tell is not who opened the session.
+        """
+        entry: Opening | None = self.guests.get(id(session)) if self.guests else None
+        if isinstance(entry, Guest):
+            self._guest_collected(entry, session, connector)
         elif connector is not None:
             entry = self.entries.pop(id(connector), None)
             if entry is not None and entry.kind == "session":
-                with self.lock:
-                    built = _was_built(session)
-                    if entry.is_ghost and built:
-                        entry.left = 1
-                        entry.tally.count_opened()
-                    if built:
-                        self._leak(entry, _died(entry))
-                    elif not entry.is_ghost:
-                        self._unopen(entry)
+                self._plain_collected(entry, session)
+        if entry is None or connector is None or not entry.is_after_scope():
+            return False
+        self.hushed.add(id(connector))
+        return True
+
+    def _plain_collected(self, entry: Opening, session: ClientSession) -> None:
+        with self.lock:
+            built = was_built(session)
+            if entry.is_ghost and built:
+                entry.left = 1
+                entry.tally.count_opened()
+            if built:
+                self._leak(entry, entry.died_by())
+            elif not entry.is_ghost:
+                self._unopen(entry)
 
     def session_detached(self, session: ClientSession, connector: BaseConnector) -> None:
         """Write down that *session* let go of *connector*, which is open and on its own from here on."""
@@ -292,7 +312,7 @@ class Book:
             if entry is None or entry.kind == "connector":
                 return
             tally = self._tally(entry.tally.stack, "connector")
-            heir = Opening(tally, entry.place, entry.task, entry.label, entry.opened)
+            heir = Opening(tally, entry.place, entry.task, entry.label, entry.scope, entry.opened)
             heir.use = entry.use
             tally.count_opened()
             self.entries[id(connector)] = heir
@@ -303,12 +323,12 @@ class Book:
             if guest.host is None and connector is not None:
                 self._find_host(guest, connector)
             self._leave(guest)
-            if not _was_built(session):
+            if not was_built(session):
                 if guest.host is not None and guest.owner:
                     guest.host.claimed -= 1
                 self._unopen(guest)
             elif connector is not None and guest.owner:
-                self._leak(guest, _died(guest))
+                self._leak(guest, guest.died_by())
             else:
                 self._close(guest)
 
@@ -316,7 +336,7 @@ class Book:
         """Settle a guest that is gone without a word: its class has a `__del__` that keeps silent."""
         self._leave(guest)
         if guest.owner and not (guest.host is not None and guest.host.closed):
-            self._leak(guest, _died(guest))
+            self._leak(guest, guest.died_by())
         else:
             self._close(guest)
 
@@ -337,7 +357,7 @@ class Book:
         if guest.session is not None and session is None:
             self._bury(guest)
         elif session is not None and session.closed:
-            if _was_built(session):
+            if was_built(session):
                 self._close_in_time(guest)
         elif guest.host is not None and guest.host.closed:
             self._close_in_time(guest)
@@ -358,7 +378,7 @@ class Book:
             return
         with self.lock:
             if entry.kind == "session":
-                self._leak(entry, _died(entry))
+                self._leak(entry, entry.died_by())
             else:
                 self._close(entry)
 
@@ -381,20 +401,7 @@ class Book:
     def _leak(self, entry: Opening, evidence: Evidence) -> None:
         entry.left -= 1
         entry.tally.leak(entry, evidence)
-
-
-def _died(entry: Opening) -> Evidence:
-    # Once the loop is closed that is the first thing that went wrong, and the one to mend.
-    return Evidence.LOOP_CLOSED if entry.loop_is_closed() else Evidence.COLLECTED_OPEN
-
-
-def _was_built(session: ClientSession) -> bool:
-    """Tell whether the constructor of *session* came to its end: this attribute it sets among the last."""
-    return hasattr(session, "_resolve_charset")
-
-
-def _weak(session: ClientSession) -> weakref.ref[ClientSession] | None:
-    try:
-        return weakref.ref(session)
-    except TypeError:
-        return None
+        if entry.scope is not None and not entry.told:
+            entry.leak_to(entry.scope.root, evidence)
+            if entry.scope.root.ended:
+                self.late[entry.scope.root] = None

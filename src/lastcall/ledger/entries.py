@@ -12,6 +12,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from .records import Evidence, Kind
+from .scopes import Scope
 from .sites import Stack
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ __all__ = [
     "atomic",
     "peer_of",
     "tick",
+    "was_built",
+    "weak",
 ]
 
 NAMES_KEPT = 8
@@ -148,22 +151,35 @@ class Opening:
     """
 
     __slots__ = (
-        "claimed", "label", "late", "left", "opened", "place", "suspected", "tally", "task",
-        "use",
+        "claimed", "label", "late", "left", "opened", "place", "scope", "suspected", "tally", "task",
+        "told", "use",
     )  # fmt: skip
 
-    def __init__(self, tally: Tally, place: Place, task: str | None, label: str | None, opened: Tick) -> None:
+    def __init__(  # noqa: PLR0917 - names would cost a third of what it takes
+        self,
+        tally: Tally,
+        place: Place,
+        task: str | None,
+        label: str | None,
+        scope: Scope | None,
+        opened: Tick,
+    ) -> None:
         self.tally = tally
         self.place = place
         self.task = task
         self.label = label
+        self.scope = scope
         self.opened = opened
         self.left = 1
         self.use: Use | None = None
+        # Whether its scope has been told of it: then its end is no news.
+        self.told = False
         self.suspected = 0
         # For the entry of a connector: how many sessions own it, and whether it was closed too late.
         self.claimed = 0
         self.late = False
+        if scope is not None:
+            scope.add(self)
 
     @property
     def kind(self) -> Kind:
@@ -192,7 +208,9 @@ class Opening:
         return self.left == 0
 
     def _copy(self) -> Opening:
-        return Opening(self.tally, self.place, self.task, self.label, self.opened)
+        copy = Opening(self.tally, self.place, self.task, self.label, self.scope, self.opened)
+        copy.told = self.told
+        return copy
 
     def loop(self) -> AbstractEventLoop | None:
         """Return the loop it was opened on; None if that is gone."""
@@ -206,6 +224,20 @@ class Opening:
         """Tell whether its loop is closed or gone."""
         loop = self.loop()
         return loop is None or loop.is_closed()
+
+    def is_after_scope(self) -> bool:
+        """Tell whether the scope it was opened in has ended."""
+        return self.scope is not None and self.scope.root.ended
+
+    def leak_to(self, scope: Scope, evidence: Evidence) -> None:
+        """Count one that is gone and was not closed in the books of *scope*."""
+        key = self.tally.stack, self.kind, evidence
+        scope.gone.setdefault(key, Pile(self.opened)).add(self, 1)
+
+    def died_by(self) -> Evidence:
+        """Return what to say of one that is collected open."""
+        # Once the loop is closed that is the first thing that went wrong, and the one to mend.
+        return Evidence.LOOP_CLOSED if self.loop_is_closed() else Evidence.COLLECTED_OPEN
 
 
 class Guest(Opening):
@@ -227,7 +259,8 @@ class Pile:
     """Sessions of one place that leaked with the same evidence, added up."""
 
     __slots__ = (
-        "connections", "count", "first", "hosts", "labels", "last", "requests", "tasks", "tasks_more",
+        "connections", "count", "first", "hosts", "labels", "last", "requests", "scopes", "scopes_more",
+        "tasks", "tasks_more",
     )  # fmt: skip
 
     def __init__(self, first: Tick) -> None:
@@ -237,6 +270,8 @@ class Pile:
         self.tasks_more = 0
         self.hosts: set[str] = set()
         self.labels: set[str] = set()
+        self.scopes: dict[str, None] = {}
+        self.scopes_more = 0
         self.requests = 0
         self.connections = 0
 
@@ -253,6 +288,11 @@ class Pile:
             self.tasks_more += count
         if opening.label is not None:
             self.labels.add(opening.label)
+        if opening.scope is not None and opening.scope.name not in self.scopes:
+            if len(self.scopes) < NAMES_KEPT:
+                self.scopes[opening.scope.name] = None
+            else:
+                self.scopes_more += count
         if opening.use is not None:
             self.requests += opening.use.requests
             self.connections += opening.use.connections
@@ -268,6 +308,9 @@ class Pile:
         self.tasks_more += other.tasks_more + len(tasks[NAMES_KEPT:])
         self.hosts |= other.hosts
         self.labels |= other.labels
+        scopes = list(self.scopes | other.scopes)
+        self.scopes = dict.fromkeys(scopes[:NAMES_KEPT])
+        self.scopes_more += other.scopes_more + len(scopes[NAMES_KEPT:])
         self.requests += other.requests
         self.connections += other.connections
 
@@ -332,3 +375,16 @@ class Tally:
         if pile is None:
             pile = self.gone[evidence] = Pile(entry.opened)
         pile.add(entry, 1)
+
+
+def was_built(session: ClientSession) -> bool:
+    """Tell whether the constructor of *session* came to its end: this attribute it sets among the last."""
+    return hasattr(session, "_resolve_charset")
+
+
+def weak(session: ClientSession) -> weakref.ref[ClientSession] | None:
+    """Return a weak reference to *session*; None on aiohttp 4, which has none."""
+    try:
+        return weakref.ref(session)
+    except TypeError:
+        return None

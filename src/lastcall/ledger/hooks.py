@@ -23,7 +23,7 @@ from .entries import peer_of
 from .responses import OpenRequest
 from .sites import stack_at
 
-__all__ = ["close_book", "open_book"]
+__all__ = ["close_book", "hang_up", "open_book"]
 
 # aiohttp 4 renames it.
 _CLOSE = "_close" if hasattr(BaseConnector, "_close") else "_close_immediately"
@@ -134,8 +134,8 @@ def _session_del(original: Callable[..., Any]) -> Callable[..., Any]:
             connector = getattr(self, "_connector", None)
             if connector is not None and self.closed:
                 connector = None
-            if connector is not None or book.guests:
-                book.session_collected(self, connector)
+            if (connector is not None or book.guests) and book.session_collected(self, connector):
+                return
         original(self)
 
     return delete
@@ -155,16 +155,56 @@ def _session_detach(original: Callable[..., Any]) -> Callable[..., Any]:
 def _connector_del(original: Callable[..., Any]) -> Callable[..., Any]:
     def delete(self: BaseConnector) -> None:
         book = _book
-        if book is not None and id(self) in book.entries:
-            entry = book.entries.pop(id(self))
-            if self._closed:
-                book.connector_unheard(entry, built=hasattr(self, "_conns"))
-            else:
-                used = bool(self._conns or self._acquired)
-                book.connector_collected(self, entry, has_connections=used)
-        original(self)
+        if book is not None and _collected(book, self):
+            hang_up(self)
+        else:
+            original(self)
 
     return delete
+
+
+def _collected(book: Book, connector: BaseConnector) -> bool:
+    """Write down that *connector* was collected; tell whether aiohttp is to keep silent about it."""
+    key = id(connector)
+    if key in book.hushed:
+        book.hushed.discard(key)
+        return not connector._closed
+    entry = book.entries.pop(key, None)
+    if entry is None:
+        return False
+    if connector._closed:
+        book.connector_unheard(entry, built=hasattr(connector, "_conns"))
+        return False
+    used = bool(connector._conns or connector._acquired)
+    book.connector_collected(connector, entry, has_connections=used)
+    # A ghost waits for its session, which must be found open.
+    return entry.is_after_scope() and key not in book.entries
+
+
+def hang_up(connector: BaseConnector) -> None:
+    """
+    Close *connector* and its sockets at once, and without a word.
+
+    Of a closed loop nothing else can be closed any more; its sockets would complain when they are
+    collected, to whoever is running then.
+    """
+    protocols = [protocol for pooled in connector._conns.values() for protocol, *_ in pooled]
+    transports = [protocol.transport for protocol in (*protocols, *connector._acquired)]
+    getattr(connector, _CLOSE)()
+    if connector._loop.is_closed():
+        for transport in filter(None, transports):
+            _drop_socket(transport)
+
+
+def _drop_socket(transport: Any) -> None:
+    wire = transport
+    if (tls := getattr(transport, "_ssl_protocol", None)) is not None:
+        transport._closed = True
+        wire = tls._transport
+    # uvloop has none here: it closes its sockets with the loop.
+    if (sock := getattr(wire, "_sock", None)) is not None:
+        wire._sock = None
+        sock.close()
 
 
 def _connector_close(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -215,6 +215,12 @@ class Leak:
     """For a dependency: the reader's own innermost line on the stack, if there is one."""
     kind: Kind = "session"
     """What was left open."""
+    scopes: tuple[str, ...] = ()
+    """Tests and fixtures that opened them, in order, where they are known; at most eight."""
+    scopes_more: int = 0
+    """How many sessions were opened by tests and fixtures not in *scopes*."""
+    known: int = 0
+    """How many of *count* a baseline knows: these fail nothing."""
 
     @property
     def place(self) -> tuple[str, str, int]:
@@ -222,8 +228,9 @@ class Leak:
         return self.fingerprint, self.site.file, self.site.line
 
     def fails(self, level: Grade | str) -> bool:
-        """Tell whether this leak is as sure as *level* ("proof", "scope", "suspicion") or surer."""
-        return self.evidence.grade >= (Grade.named(level) if isinstance(level, str) else level)
+        """Tell whether it is as sure as *level* ("proof", "scope", "suspicion"), and not all known."""
+        grade = Grade.named(level) if isinstance(level, str) else level
+        return self.count > self.known and self.evidence.grade >= grade
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import inspect
 import linecache
 import os
 import site
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import metadata
@@ -36,10 +37,12 @@ def _start_directory() -> Path:
 
 # As it was when the program began: it may change it, and the reader's shell does not follow.
 _START_DIRECTORY = _start_directory()
-_PROJECT_MARKS = ("pyproject.toml", "setup.cfg", "setup.py", ".git")
+_PROJECT_MARKS = ("pyproject.toml", "setup.cfg", "setup.py", "pytest.ini", "tox.ini", ".git")
 _COMPREHENSIONS = ("<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>")
 # The loop running a task; what lies further out only waits. With uvloop no Handle._run ends the stack.
 _LOOP_RUNNERS = ("Runner.run", "BaseEventLoop.run_until_complete", "BaseEventLoop.run_forever")
+_SUSPENDABLE = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_DRIVEN = _SUSPENDABLE | inspect.CO_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def resolve(stack: Stack) -> Resolved:
     walked = _cut(list(zip(stack.codes, stack.offsets, strict=True)))
     if not walked:
         return _UNKNOWN
-    fingerprint = _fingerprint([code for code, _ in walked])
+    fingerprint = _fingerprint(stack.codes)
     # The frame round a comprehension tells the same once more.
     walked = [walked[0]] + [
         outer for inner, outer in pairwise(walked) if not _is_comprehension(inner[0], outer[0])
@@ -104,7 +107,7 @@ def _cut(walked: list[tuple[CodeType, int]]) -> list[tuple[CodeType, int]]:
     for code, offset in walked:
         if not _is_cut_file(code.co_filename):
             kept.append((code, offset))
-        elif kept and code.co_qualname in _LOOP_RUNNERS:
+        elif kept and (code.co_qualname in _LOOP_RUNNERS or _is_of(code.co_filename, _TEST_RUNNERS)):
             break
     return kept or walked[:1]
 
@@ -127,18 +130,49 @@ def _site(code: CodeType, frame: Frame) -> Site:
     return Site(frame.file, frame.line, frame.function, mask(source))
 
 
-def _fingerprint(codes: list[CodeType]) -> str:
+def _fingerprint(codes: Sequence[CodeType]) -> str:
     chain: list[str] = []
-    for code in codes:
-        # Python 3.12 inlines comprehensions: with them the name would differ from that on 3.11.
+    for code in _lasting(codes):
         function = code.co_qualname
-        if function.endswith(_COMPREHENSIONS):
-            continue
         link = f"{_origin(code.co_filename).lasting}:{function}"
         # A recursion has one name, however deep it was.
         if link not in chain[-1:]:
             chain.append(link)
     return hashlib.sha256("\n".join(chain).encode()).hexdigest()[:12]
+
+
+def _lasting(codes: Sequence[CodeType]) -> list[CodeType]:
+    """Return the functions of *codes* that are the same under every Python and every loop."""
+    task = _of_task(codes)
+    kept = [code for code in task if not _is_cut_file(code.co_filename)] or list(codes[:1])
+    # Python 3.12 inlines comprehensions, and every version has its own functions in the standard library.
+    lasting = [code for code in kept if not code.co_qualname.endswith(_COMPREHENSIONS) and _is_lasting(code)]
+    return lasting or kept
+
+
+def _is_lasting(code: CodeType) -> bool:
+    origin = _origin(code.co_filename)
+    return origin.is_own or origin.distribution is not None
+
+
+def _of_task(codes: Sequence[CodeType]) -> Sequence[CodeType]:
+    """
+    Return *codes* up to the end of their task.
+
+    Where it ends is not always on the stack: uvloop leaves no frame, an eager task runs within its creator,
+    and before Python 3.12 `asyncio.wait_for` ran what it was given as a task of its own.
+    """
+    in_coroutine = False
+    for number, code in enumerate(codes):
+        suspendable = bool(code.co_flags & _SUSPENDABLE)
+        is_border = code.co_name == "wait_for" and code.co_filename == _WAIT_FOR.co_filename
+        if number and (is_border or (in_coroutine and not code.co_flags & _DRIVEN)):
+            return codes[:number]
+        in_coroutine = in_coroutine or suspendable
+    return codes
+
+
+_WAIT_FOR = asyncio.wait_for.__code__
 
 
 # -- which frames say nothing to the reader
@@ -166,7 +200,8 @@ _CUT_FOLDERS = tuple(
         ),
     }
 )
-_CUT_PACKAGES = ("uvloop", "_pytest", "pluggy", "pytest_asyncio", "anyio", "xdist", "execnet")
+_TEST_RUNNERS = ("_pytest", "pluggy")
+_CUT_PACKAGES = (*_TEST_RUNNERS, "uvloop", "pytest", "pytest_asyncio", "anyio", "xdist", "execnet")
 _CUT_PSEUDO = ("<frozen importlib", "<frozen runpy", "<frozen posixpath")
 
 
@@ -174,8 +209,12 @@ _CUT_PSEUDO = ("<frozen importlib", "<frozen runpy", "<frozen posixpath")
 def _is_cut_file(filename: str) -> bool:
     if filename.startswith(_CUT_FOLDERS) or filename.startswith(_CUT_PSEUDO):
         return True
+    return _is_of(filename, _CUT_PACKAGES)
+
+
+def _is_of(filename: str, packages: tuple[str, ...]) -> bool:
     below = _below_packages(filename)
-    return below is not None and below.partition("/")[0].removesuffix(".py") in _CUT_PACKAGES
+    return below is not None and below.partition("/")[0].removesuffix(".py") in packages
 
 
 # -- where a file comes from
@@ -185,7 +224,8 @@ def _is_cut_file(filename: str) -> bool:
 def _origin(filename: str) -> _Origin:
     if filename.startswith("<"):
         return _Origin(filename, filename, None, is_own=True)
-    path = os.path.abspath(filename)  # noqa: PTH100 - resolving links would name files as nobody types them
+    # Not resolved: that would name files as nobody types them.
+    path = os.path.normpath(_START_DIRECTORY / filename)
     below = _below_packages(path)
     if below is not None:
         return _Origin(below, below, _distribution(below), is_own=False)

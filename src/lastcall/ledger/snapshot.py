@@ -26,9 +26,20 @@ from .records import (
 from .report.model import Report, in_order, merge_leaks
 from .resolve import resolve
 from .responses import OpenRequest
+from .scopes import PileKey
 from .sites import Stack
 
-__all__ = ["churn_of", "count_open", "open_entries", "open_records", "take"]
+__all__ = [
+    "churn_of",
+    "count_open",
+    "evidence_of",
+    "is_open",
+    "leak_of",
+    "open_entries",
+    "open_records",
+    "process_of",
+    "take",
+]
 
 CHURN_SESSIONS = 10
 """Sessions one line must have closed before it is called churn."""
@@ -50,7 +61,7 @@ def take(book: Book, *, ended: bool = False, idle_after: float | None = None) ->
         opened = sum(tally.opened for tally in tallies)
         withdrawn = sum(tally.withdrawn for tally in tallies)
     churn = [item for tally in tallies if (item := churn_of(tally)) is not None]
-    leaks = [_leak(stack, kind, evidence, pile) for (stack, kind, evidence), pile in piles.items()]
+    leaks = [leak_of(stack, kind, evidence, pile) for (stack, kind, evidence), pile in piles.items()]
     leaked = sum(leak.count for leak in leaks if leak.kind == "session")
     return Report(
         opened=opened,
@@ -61,7 +72,7 @@ def take(book: Book, *, ended: bool = False, idle_after: float | None = None) ->
         churn=tuple(sorted(churn, key=lambda item: (-item.sessions, str(item.site)))),
         responses=_responses(book.requests.unreleased()),
         pools=_pools(book),
-        processes=(_process(book, opened, closed, leaked, ended=ended),),
+        processes=(process_of(book, opened, closed, leaked, ended=ended),),
     )
 
 
@@ -81,6 +92,11 @@ def open_entries(book: Book) -> list[Opening]:
     return [entry for entry in book.open_entries() if not _is_unbuilt(entry)]
 
 
+def is_open(entry: Opening) -> bool:
+    """Tell whether something of *entry* is open, and nothing else speaks for it."""
+    return entry.left > 0 and not (entry.claimed and entry.kind == "connector") and not _is_unbuilt(entry)
+
+
 def _is_unbuilt(entry: Opening) -> bool:
     """Tell whether the session's constructor failed, and the exception still holds it."""
     if not isinstance(entry, Guest) or entry.session is None:
@@ -91,23 +107,21 @@ def _is_unbuilt(entry: Opening) -> bool:
 
 # -- leaks
 
-_PileKey = tuple[Stack, Kind, Evidence]
 
-
-def _gone(book: Book) -> dict[_PileKey, Pile]:
+def _gone(book: Book) -> dict[PileKey, Pile]:
     """Return a copy of what is known of the sessions that are gone and were not closed."""
-    piles: dict[_PileKey, Pile] = {}
+    piles: dict[PileKey, Pile] = {}
     for tally in (*book.tallies.values(), *book.connector_tallies.values()):
         for evidence, gone in tally.gone.items():
             piles.setdefault((tally.stack, tally.kind, evidence), Pile(gone.first)).add_pile(gone)
     return piles
 
 
-def _add_open(piles: dict[_PileKey, Pile], book: Book, *, ended: bool, idle_after: float | None) -> None:
+def _add_open(piles: dict[PileKey, Pile], book: Book, *, ended: bool, idle_after: float | None) -> None:
     """Add the sessions that are open and called leaked all the same."""
     now = monotonic()
     for entry in open_entries(book):
-        judged, left = _judge(entry, now, ended=ended, idle_after=idle_after), entry.left
+        judged, left = evidence_of(entry, now, ended=ended, idle_after=idle_after), entry.left
         if judged is None or left <= 0:  # closed a moment ago
             continue
         piles.setdefault((entry.tally.stack, entry.kind, judged), Pile(entry.opened)).add(entry, left)
@@ -116,7 +130,9 @@ def _add_open(piles: dict[_PileKey, Pile], book: Book, *, ended: bool, idle_afte
             entry.suspected = left
 
 
-def _judge(entry: Opening, now: float, *, ended: bool, idle_after: float | None) -> Evidence | None:
+def evidence_of(
+    entry: Opening, now: float, *, ended: bool, idle_after: float | None = None
+) -> Evidence | None:
     """Say why *entry*, which is open, is a leak; None if it is none."""
     if isinstance(entry, Guest) and not entry.owner:
         return None
@@ -147,7 +163,8 @@ def _connections(entry: Opening) -> bool:
     return bool(connector and (connector._conns or connector._acquired))
 
 
-def _leak(stack: Stack, kind: Kind, evidence: Evidence, pile: Pile) -> Leak:
+def leak_of(stack: Stack, kind: Kind, evidence: Evidence, pile: Pile) -> Leak:
+    """Return what is to be said of the sessions in *pile*."""
     text = resolve(stack)
     return Leak(
         fingerprint=text.fingerprint,
@@ -164,6 +181,8 @@ def _leak(stack: Stack, kind: Kind, evidence: Evidence, pile: Pile) -> Leak:
         requests=pile.requests,
         connections=pile.connections,
         labels=tuple(sorted(pile.labels)),
+        scopes=tuple(pile.scopes),
+        scopes_more=pile.scopes_more,
         distribution=text.distribution,
         own_site=text.own_site,
         kind=kind,
@@ -266,7 +285,8 @@ def _pools(book: Book) -> tuple[ExhaustedPool, ...]:
     return tuple(sorted(found, key=lambda item: (-item.longest_wait_s, item.host)))
 
 
-def _process(book: Book, opened: int, closed: int, leaked: int, *, ended: bool) -> ProcessInfo:
+def process_of(book: Book, opened: int, closed: int, leaked: int, *, ended: bool) -> ProcessInfo:
+    """Return what is to be said of this process."""
     return ProcessInfo(
         pid=os.getpid(),
         parent=os.getppid(),

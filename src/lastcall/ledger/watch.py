@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Literal, Self
 
-from .book import Book, current_label
+from .book import Book
 from .hooks import close_book, open_book
 from .records import Leak, SessionRecord
 from .report.model import Report
+from .scopes import current_label
 from .snapshot import count_open, open_records, take
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "leaks",
     "open_sessions",
     "report",
+    "resume",
     "snapshot",
     "unwatch",
     "watch",
@@ -116,6 +118,14 @@ def unwatch() -> None:
 def current() -> tuple[Book | None, Level | None]:
     """Return the book written last, None if there was none, and the level of the watch, None if it is off."""
     return _book, _level
+
+
+def resume(book: Book, level: Level) -> None:
+    """Go on writing in *book*, as at *level*, after a watch of somebody else's."""
+    global _book, _level
+    close_book()
+    _book, _level = book, level
+    open_book(book, responses=level == "responses")
 
 
 def snapshot(*, ended: bool = False, idle_after: float | None = None) -> Report:

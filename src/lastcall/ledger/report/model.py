@@ -58,7 +58,7 @@ class Report:
         return len({leak.place for leak in self.leaks})
 
     def fails(self, level: Grade | str) -> bool:
-        """Tell whether any leak is as sure as *level* ("proof", "scope", "suspicion") or surer."""
+        """Tell whether any leak that is not known is as sure as *level* (see `Leak.fails`)."""
         return any(leak.fails(level) for leak in self.leaks)
 
     def to_json(self) -> dict[str, Any]:
@@ -158,6 +158,7 @@ def _pool_key(pool: ExhaustedPool) -> object:
 
 def _add_leaks(one: Leak, other: Leak) -> Leak:
     tasks = tuple(dict.fromkeys(one.tasks + other.tasks))
+    scopes = tuple(dict.fromkeys(one.scopes + other.scopes))
     return dataclasses.replace(
         one,
         count=one.count + other.count,
@@ -168,6 +169,9 @@ def _add_leaks(one: Leak, other: Leak) -> Leak:
         tasks_more=one.tasks_more + other.tasks_more + len(tasks[NAMES_KEPT:]),
         hosts=_unite(one.hosts, other.hosts),
         labels=_unite(one.labels, other.labels),
+        scopes=scopes[:NAMES_KEPT],
+        scopes_more=one.scopes_more + other.scopes_more + len(scopes[NAMES_KEPT:]),
+        known=one.known + other.known,
         requests=one.requests + other.requests,
         connections=one.connections + other.connections,
     )

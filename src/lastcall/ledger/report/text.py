@@ -17,7 +17,7 @@ from .words import age, clock, count, more, sessions
 if TYPE_CHECKING:
     from .model import Report
 
-__all__ = ["render"]
+__all__ = ["render", "render_leaks"]
 
 Span = tuple[str, str]
 """A piece of a line and its style, in rich's words; an empty style is plain."""
@@ -39,13 +39,21 @@ def render(report: Report, *, color: bool, width: int) -> str:
 
         width: Columns of the terminal. Prose is wrapped to it; paths and source are never cut.
     """
-    lines = list(_report(report, max(width, _MIN_WIDTH)))
+    return _text(_report(report, max(width, _MIN_WIDTH)), color=color)
+
+
+def render_leaks(leaks: Iterable[Leak], *, color: bool, width: int) -> str:
+    """Return what a report says of *leaks*, the most numerous place first; for the rest see `render`."""
+    return _text(_places(list(leaks), max(width, _MIN_WIDTH)), color=color)
+
+
+def _text(lines: Iterable[Line], *, color: bool) -> str:
     if color:
         return _colored(lines)
     return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
 
 
-def _colored(lines: list[Line]) -> str:
+def _colored(lines: Iterable[Line]) -> str:
     # Only a coloured report needs rich; `import lastcall` must not.
     from rich.console import Console  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -59,8 +67,9 @@ def _colored(lines: list[Line]) -> str:
 
 def _report(report: Report, width: int) -> Iterator[Line]:
     yield _summary(report)
-    own = [leak for leak in report.leaks if leak.distribution is None]
-    foreign = [leak for leak in report.leaks if leak.distribution is not None]
+    fresh = [leak for leak in report.leaks if leak.count > leak.known]
+    own = [leak for leak in fresh if leak.distribution is None]
+    foreign = [leak for leak in fresh if leak.distribution is not None]
     if own and foreign:
         yield from _heading("your code")
     yield from _places(own, width)
@@ -84,6 +93,8 @@ def _summary(report: Report) -> Line:
         leaked.append(f"{count(lone, 'connector')} leaked")
     where = f" in {count(report.places, 'place')}" if report.places else ""
     tail: Line = [(", ".join(leaked) + where, "bold red")] if report.leaks else [("none leaked", "green")]
+    if known := sum(leak.known for leak in report.leaks):
+        tail.append((f", {known:,} of them known", ""))
     if report.open:
         tail.append((f", {report.open:,} open", ""))
     if report.withdrawn:
@@ -122,6 +133,7 @@ def _place(group: list[Leak], width: int) -> Iterator[Line]:
     yield from _title(leak.site, sum(each.count for each in group), width)
     yield []
     yield from _evidence(group)
+    yield from _field("opened by", _scopes(group))
     yield from _field("opened", _times(group))
     yield from _field("tasks", _tasks(group))
     yield from _field("labels", ", ".join(_union(each.labels for each in group)))
@@ -161,6 +173,11 @@ def _times(group: list[Leak]) -> str:
     if clock(first, now) == clock(last, now):
         return f"{clock(first, now)}, {oldest} ago"
     return f"first {clock(first, now)}, {oldest} ago; last {clock(last, now)}"
+
+
+def _scopes(group: list[Leak]) -> str:
+    names = _union((leak.scopes for leak in group), ordered=False)
+    return more(names, sum(leak.scopes_more for leak in group))
 
 
 def _tasks(group: list[Leak]) -> str:
