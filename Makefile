@@ -21,7 +21,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.run: pyproject.toml requirements/dev.txt | $(VENV)/bin/python
 	@echo "installing lastcall into $(VENV) ..." >&2
-	@$(PIP) install -c requirements/dev.txt -e .
+	@$(PIP) install -c requirements/dev.txt -e '.[llm]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run

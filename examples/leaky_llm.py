@@ -5,7 +5,7 @@ import sys
 import time
 
 import aiohttp
-from program import Handle, Messages, Task, endpoint, parse_arguments, tell
+from program import Completion, Handle, Messages, Task, endpoint, parse_arguments, tell
 
 
 def create_openai_api_handle_async(base_url: str, api_key: str, model: str) -> Handle:
@@ -13,15 +13,15 @@ def create_openai_api_handle_async(base_url: str, api_key: str, model: str) -> H
     headers = {"Authorization": f"Bearer {api_key}"}
     session: aiohttp.ClientSession | None = None
 
-    async def openai_api_handle_async(messages: Messages) -> str:
+    async def openai_api_handle_async(messages: Messages) -> Completion:
         nonlocal session
         if session is None or session.closed:
             session = aiohttp.ClientSession()
         body = {"model": model, "messages": messages}
         async with session.post(f"{base_url}/chat/completions", json=body, headers=headers) as response:
             response.raise_for_status()
-            data = await response.json()
-        return str(data["choices"][0]["message"]["content"])
+            completion: Completion = await response.json()
+        return completion
 
     return openai_api_handle_async
 
@@ -33,7 +33,7 @@ async def answer_all(tasks: list[Task], concurrent: int) -> None:
     async def answer(task: Task) -> None:
         async with turns:
             try:
-                task.answer = await task.handle(task.messages)
+                task.take(await task.handle(task.messages))
             except (aiohttp.ClientError, TimeoutError) as error:
                 task.error = error
 

@@ -15,7 +15,10 @@ from typing import Any, NamedTuple
 Messages = list[dict[str, Any]]
 """One chat: who says what."""
 
-Handle = Callable[[Messages], Awaitable[str]]
+Completion = dict[str, Any]
+"""What a model answers: a `chat.completion` of OpenAI's API."""
+
+Handle = Callable[[Messages], Awaitable[Completion]]
 """Asks a model and returns what it answers."""
 
 
@@ -27,6 +30,10 @@ class Task:
     handle: Handle
     answer: str | None = None
     error: Exception | None = None
+
+    def take(self, completion: Completion) -> None:
+        """Keep what the model said."""
+        self.answer = str(completion["choices"][0]["message"]["content"])
 
 
 class Endpoint(NamedTuple):

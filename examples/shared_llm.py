@@ -4,25 +4,9 @@ import asyncio
 import sys
 import time
 
-import aiohttp
-from program import Handle, Messages, Task, endpoint, parse_arguments, tell
+from program import Task, endpoint, parse_arguments, tell
 
-from lastcall import get_shared_session
-
-
-def create_openai_api_handle_async(base_url: str, api_key: str, model: str) -> Handle:
-    """Return a function that asks the model."""
-    headers = {"Authorization": f"Bearer {api_key}"}
-
-    async def openai_api_handle_async(messages: Messages) -> str:
-        session = await get_shared_session()
-        body = {"model": model, "messages": messages}
-        async with session.post(f"{base_url}/chat/completions", json=body, headers=headers) as response:
-            response.raise_for_status()
-            data = await response.json()
-        return str(data["choices"][0]["message"]["content"])
-
-    return openai_api_handle_async
+from lastcall.llm import LLMError, create_openai_api_handle_async
 
 
 async def answer_all(tasks: list[Task], concurrent: int) -> None:
@@ -32,8 +16,8 @@ async def answer_all(tasks: list[Task], concurrent: int) -> None:
     async def answer(task: Task) -> None:
         async with turns:
             try:
-                task.answer = await task.handle(task.messages)
-            except (aiohttp.ClientError, TimeoutError) as error:
+                task.take(await task.handle(task.messages))
+            except LLMError as error:
                 task.error = error
 
     await asyncio.gather(*map(answer, tasks))

@@ -45,7 +45,7 @@ def test_it_shows_the_difference_the_line_and_the_change(chats: Path) -> None:
     assert rows["connections opened, says the server"] == ["20", "5"]
     assert rows["connections left open, says the server"] == ["20", "0"]
     assert "examples/leaky_llm.py:19  x 20" in done.stdout
-    assert "+        session = await get_shared_session()" in done.stdout
+    assert "+from lastcall.llm import LLMError, create_openai_api_handle_async" in done.stdout
 
 
 def test_a_missing_file_is_one_sentence() -> None:
