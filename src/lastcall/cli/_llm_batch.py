@@ -14,7 +14,7 @@ from typing import Literal
 import click
 from rich.console import Console
 
-import lastcall
+from lastcall.ledger import report, watch
 from lastcall.ledger.report import Report as SessionsReport
 from lastcall.ledger.report.words import count
 from lastcall.llm.batch.appending import OutputError
@@ -48,12 +48,12 @@ def run_batch(options: BatchOptions) -> int:
         handle = _make_handle(options, servers)
         _tell_what_was_there(job, options)
         tune_garbage_collector()
-        stack.enter_context(lastcall.watch())
+        stack.enter_context(watch())
         run = _Run(options, job, handle)
         with asyncio.Runner(loop_factory=loop_factory(servers)) as runner:
             runner.run(run.run())
         run.finish()
-        _tell(options, run.report(lastcall.report()), job)
+        _tell(options, run.report(report()), job)
         return run.exit_code
 
 

@@ -75,7 +75,9 @@ class Driver:
         self._stream = stream
         self._statistics = statistics
         self._on_retry = None if statistics is None else statistics.retried
-        self._rooms = rooms
+        self._turn = asyncio.Event()
+        self._turn.set()
+        self._rooms = (*rooms, self._turn)
         self._taken = 0
         self._ended = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -128,15 +130,32 @@ class Driver:
         while not self._ended:
             if await self._waited_for_room():
                 continue
-            try:
-                item = next(source, _END)
-            except Exception as error:  # noqa: BLE001 - it is raised when the others have finished
-                self._source_error = error
-                item = _END
+            item = self._next(source)
+            if item is None:
+                item = await self._pass_over(source)
             if item is _END:
                 self._ended = True
                 return
             await self._do(item)  # type: ignore[arg-type]
+
+    def _next(self, source: Iterator[Item]) -> object:
+        try:
+            return next(source, _END)
+        except Exception as error:  # noqa: BLE001 - it is raised when the others have finished
+            self._source_error = error
+            return _END
+
+    async def _pass_over(self, source: Iterator[Item]) -> object:
+        """Return the next request after a million that are done, while others do all but look for one too."""
+        self._turn.clear()
+        try:
+            item: object = None
+            while item is None and not self._ended:
+                await asyncio.sleep(0)
+                item = self._next(source)
+            return _END if item is None else item
+        finally:
+            self._turn.set()
 
     async def _work_async(self) -> None:
         while not self._ended:
@@ -171,8 +190,7 @@ class Driver:
         return False
 
     async def _do(self, item: Item) -> None:
-        if item is None:
-            await asyncio.sleep(0)
+        if item is None:  # of a source that is waited for, where others have a turn in any case
             return
         index = self._taken
         self._taken += 1
