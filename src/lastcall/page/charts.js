@@ -15,7 +15,10 @@
 
 const HEIGHT = 190, TOP = 14, BOTTOM = 22, RIGHT = 12, CHARACTER = 6.4;
 const DRAG = 6, PART_MIN = 1e-6;
-const CLOCK_STEPS = [.1, .2, .5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
+const CLOCK_STEPS = [
+  .1, .2, .5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400,
+];
+const LOG_FACTORS = [[1, 1.5, 2, 3, 4, 5, 6, 8], [1, 2, 3, 5], [1, 2, 5], [1, 3], [1]];
 const groups = new Map();
 
 // -- axes: where a number lies between 0 and 1, back again, and which numbers are written
@@ -31,18 +34,25 @@ function multiples(from, to, step) {
 }
 
 function logTicks(from, to, wanted) {
-  const ticks = factors => multiples(Math.floor(Math.log10(from)), Math.ceil(Math.log10(to)), 1)
-    .flatMap(power => factors.map(factor => +(factor * 10 ** power).toPrecision(3))).filter(tick => tick >= from && tick <= to);
-  const fitting = [[1, 1.5, 2, 3, 4, 5, 6, 8], [1, 2, 3, 5], [1, 2, 5], [1, 3], [1]].map(ticks).find(list => list.length <= wanted);
+  const powers = multiples(Math.floor(Math.log10(from)), Math.ceil(Math.log10(to)), 1);
+  const ticks = factors => powers.flatMap(power => factors.map(factor => +(factor * 10 ** power).toPrecision(3)))
+    .filter(tick => tick >= from && tick <= to);
+  const fitting = LOG_FACTORS.map(ticks).find(list => list.length <= wanted);
   if (!fitting) return ticks([1]).filter((_, index, all) => index % Math.ceil(all.length / wanted) === 0);
-  return fitting.length > 2 ? fitting : multiples(from, to, roundStep(to - from, wanted));
+  return fitting.length > 2 ? fitting : linearTicks(from, to, wanted);
 }
 
-const linear = { to: value => value, from: value => value, ticks: (from, to, wanted) => multiples(from, to, roundStep(to - from, wanted)) };
+const linearTicks = (from, to, wanted) => multiples(from, to, roundStep(to - from, wanted));
+
+function clockTicks(from, to, wanted) {
+  const step = CLOCK_STEPS.find(step => (to - from) / step <= wanted);
+  return step ? multiples(from, to, step) : linearTicks(from, to, wanted);
+}
+
+const same = value => value;
 const SCALES = {
-  linear,
-  time: { ...linear, ticks: (from, to, wanted) =>
-    multiples(from, to, CLOCK_STEPS.find(step => (to - from) / step <= wanted) || roundStep(to - from, wanted)) },
+  linear: { to: same, from: same, ticks: linearTicks },
+  time: { to: same, from: same, ticks: clockTicks },
   log: { to: Math.log, from: Math.exp, ticks: logTicks },
 };
 
@@ -69,8 +79,10 @@ class Chart {
     this.whole = h("button", { type: "button", class: "whole", hidden: "" }, "Show all");
     this.when = h("span", { class: "when" });
     this.values = series.map(() => h("span", { class: "value" }));
-    this.keys = series.map((one, index) => h("button", { type: "button", class: one.tone, "aria-pressed": "true" }, one.name, this.values[index]));
-    this.svg = h("svg", { tabindex: "0", role: "slider", "aria-label": title, "aria-valuemin": "0", "aria-valuenow": "0" });
+    this.keys = series.map(({ name, tone }, index) =>
+      h("button", { type: "button", class: tone, "aria-pressed": "true" }, name, this.values[index]));
+    // To those who do not see it a chart is a slider: arrow keys move it, and it tells where it is.
+    this.svg = h("svg", { tabindex: "0", role: "slider", "aria-label": title, "aria-valuemin": "0" });
     if (series.length === 1) this.keys[0].hidden = true;
     this.figure = h("figure", { class: "chart" },
       h("figcaption", {}, h("strong", {}, title), note ? h("span", { class: "soft" }, note) : "", this.whole),
@@ -106,7 +118,8 @@ class Chart {
   }
 
   zoom(factor) {
-    const [from, to] = this.part.map(this.scale.to), middle = this.scale.to(this.at ?? this.scale.from((from + to) / 2));
+    const [from, to] = this.part.map(this.scale.to);
+    const middle = this.at === null ? (from + to) / 2 : this.scale.to(this.at);
     this.show([middle - (middle - from) * factor, middle + (to - middle) * factor].map(this.scale.from));
   }
 
@@ -121,35 +134,39 @@ class Chart {
   // -- drawing
 
   draw() {
-    const width = this.svg.clientWidth;
-    if (!width) return;
-    const shown = index => !this.hidden.has(index);
-    this.shown = this.spec.data(...this.part, width);
-    const top = Math.max(0, ...this.shown.values.filter((_, index) => shown(index)).flat().filter(value => value !== null));
-    const step = roundStep(top || 1, 4);
-    this.top = (Math.ceil((top || 1) / step - 1e-9)) * step;
-    const heights = multiples(0, this.top, step);
-    this.left = 10 + CHARACTER * Math.max(...heights.map(value => this.spec.y(value).length));
-    this.width = width;
-    const [from, to] = this.part.map(this.scale.to);
-    this.toX = value => this.left + (width - this.left - RIGHT) * (this.scale.to(value) - from) / (to - from);
-    this.fromX = pixel => this.scale.from(from + (to - from) * (pixel - this.left) / (width - this.left - RIGHT));
-    this.toY = value => HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * value / this.top;
+    this.width = this.svg.clientWidth;
+    if (!this.width) return;
+    this.shown = this.spec.data(...this.part, this.width);
+    const heights = this.measure();
+    const lines = this.spec.series.map((one, index) =>
+      this.hidden.has(index) ? "" : this.drawSeries(one, this.shown.values[index]));
     this.cursor = h("g", { class: "cursor" });
     this.selection = h("rect", { class: "selection", y: TOP, height: HEIGHT - TOP - BOTTOM, width: 0 });
-    const drawn = this.spec.series.map((one, index) => shown(index) ? this.drawSeries(one, this.shown.values[index]) : null);
-    this.svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    this.svg.replaceChildren(this.drawGrid(heights), h("g", {}, drawn.filter(Boolean)), this.drawMarks(), this.selection, this.cursor);
+    this.svg.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
     this.svg.setAttribute("aria-valuemax", this.shown.edges.length - 1);
+    this.svg.replaceChildren(this.drawGrid(heights), h("g", {}, lines), this.drawMarks(), this.selection, this.cursor);
     this.whole.hidden = this.part.every((value, index) => value === this.spec.domain[index]);
     this.drawCursor();
   }
 
+  // Decide where everything lies, and return the heights that are written on the left.
+  measure() {
+    const seen = this.shown.values.filter((_, index) => !this.hidden.has(index)).flat();
+    const most = seen.reduce((top, value) => Math.max(top, value ?? 0), 0) || 1, step = roundStep(most, 4);
+    const top = Math.ceil(most / step - 1e-9) * step, heights = multiples(0, top, step);
+    this.left = 10 + CHARACTER * Math.max(...heights.map(value => this.spec.y(value).length));
+    const [from, to] = this.part.map(this.scale.to), inner = this.width - this.left - RIGHT;
+    this.toX = value => this.left + inner * (this.scale.to(value) - from) / (to - from);
+    this.fromX = pixel => this.scale.from(from + (to - from) * (pixel - this.left) / inner);
+    this.toY = value => HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * value / top;
+    return heights;
+  }
+
   drawGrid(heights) {
-    const bottom = HEIGHT - BOTTOM, inner = this.width - this.left - RIGHT;
-    const ticks = this.ticks(Math.max(2, Math.floor(inner / 45)));
+    const bottom = HEIGHT - BOTTOM, right = this.width - RIGHT;
+    const ticks = this.ticks(Math.max(2, Math.floor((right - this.left) / 45)));
     return h("g", { class: "grid" },
-      heights.map(value => [h("line", { x1: this.left, x2: this.width - RIGHT, y1: this.toY(value), y2: this.toY(value) }),
+      heights.map(value => [h("line", { x1: this.left, x2: right, y1: this.toY(value), y2: this.toY(value) }),
         h("text", { x: this.left - 6, y: this.toY(value) + 4, "text-anchor": "end" }, this.spec.y(value))]),
       ticks.map(({ x, label }) => [h("line", { x1: x, x2: x, y1: bottom, y2: bottom + 4 }),
         h("text", { x, y: bottom + 16, "text-anchor": "middle" }, label)]));
@@ -166,26 +183,36 @@ class Chart {
   }
 
   drawSeries({ kind, tone }, values) {
-    const { edges } = this.shown, base = this.toY(0);
-    const edge = value => this.toX(Math.min(Math.max(value, this.part[0]), this.part[1])).toFixed(1);
-    if (kind === "bars") return h("path", { class: `bars ${tone}`, d: values.map((value, index) => {
-      const [from, to] = edges[index].map(edge), gap = to - from > 4 ? 1 : 0;
-      return value ? `M${from} ${base}V${this.toY(value).toFixed(1)}H${(to - gap).toFixed(1)}V${base}Z` : "";
-    }).join("") });
-    // Pieces without a hole: a line must not lead over what nobody measured.
+    if (kind === "bars") {
+      return h("path", { class: `bars ${tone}`, d: values.map((value, index) => this.bar(value, index)).join("") });
+    }
+    const pieces = this.pieces(values, kind === "limit"), base = this.toY(0);
+    const line = piece => `M${piece.map(point => point.join(" ")).join("L")}${piece.length === 1 ? "h.1" : ""}`;
+    const area = piece => `${line(piece)}V${base}H${piece[0][0]}Z`;
+    return h("g", { class: tone },
+      kind === "area" ? h("path", { class: "area", d: pieces.map(area).join("") }) : "",
+      h("path", { class: kind === "limit" ? "limit" : "line", d: pieces.map(line).join("") }));
+  }
+
+  bar(value, index) {
+    const [from, to] = this.shown.edges[index].map(edge => this.within(edge)), gap = to - from > 4 ? 1 : 0;
+    return value ? `M${from} ${this.toY(0)}V${this.toY(value).toFixed(1)}H${to - gap}V${this.toY(0)}Z` : "";
+  }
+
+  // Points without a hole between them: a line must not lead over what nobody measured.
+  pieces(values, steps) {
     const pieces = [];
     values.forEach((value, index) => {
       if (value === null) return;
       if (!index || values[index - 1] === null) pieces.push([]);
-      const [from, to] = edges[index], height = this.toY(value).toFixed(1);
-      if (kind === "limit") pieces.at(-1).push(`${edge(from)} ${height}`, `${edge(to)} ${height}`);
-      else pieces.at(-1).push(`${edge((from + to) / 2)} ${height}`);
+      const [from, to] = this.shown.edges[index], height = this.toY(value).toFixed(1);
+      const places = steps ? [from, to] : [(from + to) / 2];
+      pieces.at(-1).push(...places.map(place => [this.within(place), height]));
     });
-    const line = pieces.map(piece => `M${piece.join("L")}${piece.length === 1 ? "h.1" : ""}`).join("");
-    const ends = piece => [piece[0].split(" ")[0], piece.at(-1).split(" ")[0]];
-    const area = kind === "area" && pieces.map(piece => `M${ends(piece)[0]} ${base}L${piece.join("L")}L${ends(piece)[1]} ${base}Z`).join("");
-    return h("g", { class: tone }, area ? h("path", { class: "area", d: area }) : "", h("path", { class: kind === "limit" ? "limit" : "line", d: line }));
+    return pieces;
   }
+
+  within(value) { return +this.toX(Math.min(Math.max(value, this.part[0]), this.part[1])).toFixed(1); }
 
   drawMarks() {
     let free = -Infinity, row = 0;
@@ -209,36 +236,48 @@ class Chart {
 
   written(value) { return value === null || value === undefined ? "-" : this.spec.y(value); }
 
-  step([from, to]) { return this.spec.scale === "time" ? this.spec.x(from) : `${this.spec.x(from)} to ${this.spec.x(to)}`; }
+  step([from, to]) {
+    return this.spec.scale === "time" ? this.spec.x(from) : `${this.spec.x(from)} to ${this.spec.x(to)}`;
+  }
 
   drawCursor() {
     if (!this.shown) return;
     const index = this.index(), edge = this.shown.edges[index];
-    this.cursor.replaceChildren();
-    this.values.forEach((value, series) => { value.textContent = edge ? this.written(this.shown.values[series][index]) : ""; });
-    this.when.textContent = edge ? this.step(edge) + (this.values.length === 1 ? `: ${this.values[0].textContent}` : "") : "";
-    const read = edge ? [this.step(edge), ...this.spec.series.map((one, series) => `${one.name} ${this.values[series].textContent}`)] : [];
+    const figures = this.shown.values.map(list => edge ? this.written(list[index]) : "");
+    this.values.forEach((value, series) => { value.textContent = figures[series]; });
+    this.when.textContent = !edge ? "" : figures.length === 1 ? `${this.step(edge)}: ${figures[0]}` : this.step(edge);
     this.svg.setAttribute("aria-valuenow", Math.max(index, 0));
-    this.svg.setAttribute("aria-valuetext", read.length ? read.join(", ") : "Arrow keys read, plus and minus zoom, Escape shows all");
-    if (!edge || edge[1] < this.part[0] || edge[0] > this.part[1]) return;
-    const x = this.toX(this.scale.from((this.scale.to(Math.max(edge[0], this.part[0])) + this.scale.to(Math.min(edge[1], this.part[1]))) / 2));
-    this.cursor.append(h("line", { x1: x, x2: x, y1: TOP, y2: HEIGHT - BOTTOM }), ...this.spec.series.map(({ tone }, series) => {
-      const value = this.shown.values[series][index];
-      return value === null || this.hidden.has(series) ? "" : h("circle", { class: tone, cx: x, cy: this.toY(value), r: 3.5 });
-    }));
+    this.svg.setAttribute("aria-valuetext", edge
+      ? [this.step(edge), ...this.spec.series.map(({ name }, series) => `${name} ${figures[series]}`)].join(", ")
+      : "Arrow keys read, plus and minus zoom, Escape shows all");
+    this.cursor.replaceChildren(...edge && edge[1] > this.part[0] && edge[0] < this.part[1] ? this.pointer(index) : []);
+  }
+
+  pointer(index) {
+    const ends = this.shown.edges[index].map(edge => this.within(edge)), x = (ends[0] + ends[1]) / 2;
+    const dots = this.spec.series.map(({ tone }, series) => {
+      const value = this.hidden.has(series) ? null : this.shown.values[series][index];
+      return value === null ? "" : h("circle", { class: tone, cx: x, cy: this.toY(value), r: 3.5 });
+    });
+    return [h("line", { x1: x, x2: x, y1: TOP, y2: HEIGHT - BOTTOM }), ...dots];
   }
 
   move(key, far) {
     const { edges } = this.shown, last = edges.length - 1, now = this.index();
     const next = { ArrowLeft: now - far, ArrowRight: now + far, Home: 0, End: last }[key];
-    const [from, to] = edges[Math.min(Math.max(next, 0), last)];
-    this.point(this.scale.from((this.scale.to(from || PART_MIN) + this.scale.to(to)) / 2));
+    const [from, to] = edges[Math.min(Math.max(next, 0), last)].map(this.scale.to), middle = (from + to) / 2;
+    const part = this.part.map(this.scale.to), half = (part[1] - part[0]) / 2;
+    this.point(this.scale.from(middle));
+    if (middle < part[0] || middle > part[1]) this.show([middle - half, middle + half].map(this.scale.from));
   }
 
   listen() {
     const { svg } = this;
     let began = null;
-    const inside = event => Math.min(Math.max(event.clientX - svg.getBoundingClientRect().left, this.left), this.width - RIGHT);
+    const inside = event => {
+      const x = event.clientX - svg.getBoundingClientRect().left;
+      return Math.min(Math.max(x, this.left), this.width - RIGHT);
+    };
     svg.onpointermove = event => {
       const x = inside(event);
       if (began === null) return this.point(this.fromX(x));
@@ -261,6 +300,7 @@ class Chart {
     svg.ondblclick = () => this.show(this.spec.domain);
     svg.onblur = () => this.point(null);
     svg.onkeydown = event => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) this.move(event.key, event.shiftKey ? 10 : 1);
       else if (event.key === "+" || event.key === "=") this.zoom(0.5);
       else if (event.key === "-") this.zoom(2);

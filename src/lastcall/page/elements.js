@@ -2,10 +2,11 @@
 // Data gets into a page as text, here and nowhere else.
 
 const $ = id => document.getElementById(id);
+const SVG = "http://www.w3.org/2000/svg";
 const DRAWN = new Set(["svg", "g", "rect", "path", "line", "circle", "text"]);
 
 function h(name, attributes, ...children) {
-  const element = DRAWN.has(name) ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
+  const element = DRAWN.has(name) ? document.createElementNS(SVG, name) : document.createElement(name);
   for (const [key, value] of Object.entries(attributes || {})) element.setAttribute(key, value);
   element.append(...children.flat(Infinity).filter(child => child !== null && child !== ""));
   return element;
