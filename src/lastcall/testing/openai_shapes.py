@@ -186,8 +186,10 @@ def _chat_deltas(choice: Choice, completion: Completion) -> Iterator[Json]:
 
 
 def _text_pieces(choice: Choice, completion: Completion) -> Iterator[Json]:
+    at = 0
     for token in choice.tokens:
-        yield _choice(choice, "text", token, None, _text_logprobs([token], completion))
+        yield _choice(choice, "text", token, None, _text_logprobs([token], completion, at))
+        at += len(token)
     yield _choice(choice, "text", "", choice.finish_reason, None)
 
 
@@ -209,7 +211,7 @@ def _chat_logprobs(
     }
 
 
-def _text_logprobs(tokens: Sequence[str], completion: Completion) -> Json | None:
+def _text_logprobs(tokens: Sequence[str], completion: Completion, at: int = 0) -> Json | None:
     count = completion.body.get("logprobs")
     if not isinstance(count, int) or isinstance(count, bool):
         return None
@@ -218,7 +220,7 @@ def _text_logprobs(tokens: Sequence[str], completion: Completion) -> Json | None
         "tokens": list(tokens),
         "token_logprobs": [item["logprob"] for item in each],
         "top_logprobs": [{top["token"]: top["logprob"] for top in item["top_logprobs"]} for item in each],
-        "text_offset": [sum(map(len, tokens[:number])) for number in range(len(tokens))],
+        "text_offset": [at + sum(map(len, tokens[:number])) for number in range(len(tokens))],
     }
 
 

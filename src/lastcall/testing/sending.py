@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
+import contextlib
 import math
 import socket
 import struct
@@ -19,8 +21,13 @@ from multidict import CIMultiDict
 from .openai_shapes import reason
 from .script import Answer
 
+if sys.platform != "win32":
+    import fcntl
+    import termios
+
 _BODILESS = {204, 304}
 _GZIP_WINDOW_BITS = 31
+_LOOKS, _LOOK_AGAIN = 200, 0.002
 _LINGER_NOT_AT_ALL = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
@@ -78,6 +85,7 @@ async def _send(request: web.Request, reply: Reply, answer: Answer) -> web.Strea
         await _cut(request, answer)
     await response.write_eof()
     if answer.cut == "after":
+        await _delivered(request)
         await _cut(request, answer)
     return response
 
@@ -153,6 +161,24 @@ def _half(data: bytes, length: int | None) -> bytes:
 def _write(request: web.Request, data: bytes) -> None:
     if request.transport is not None:
         request.transport.write(data)
+
+
+async def _delivered(request: web.Request) -> None:
+    """Return once the client's system has everything, as far as can be told: a reset overtakes the rest."""
+    for _ in range(_LOOKS):
+        transport = request.transport
+        if transport is None or (not transport.get_write_buffer_size() and not _bytes_on_the_way(transport)):
+            return
+        await asyncio.sleep(_LOOK_AGAIN)
+
+
+def _bytes_on_the_way(transport: asyncio.Transport) -> int:
+    if sys.platform == "win32":
+        return 0
+    count = array.array("i", [0])
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, count)
+    return count[0]
 
 
 async def _cut(request: web.Request, answer: Answer, last_words: bytes = b"") -> None:
