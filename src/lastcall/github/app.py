@@ -97,7 +97,7 @@ def create_app(
         title="lastcall webhook service",
         lifespan=sessions.lifespan(SessionProfile(PROFILE), parts),
     )
-    # A plain route, and past it if it can be: FastAPI's own costs more than all that a delivery needs.
+    # A plain route, answered before it is looked for: FastAPI's own does much that a delivery does not need.
     app.router.routes.append(Route(WEBHOOK_PATH, intake, methods=["POST"], name="webhook"))
     app.add_middleware(WebhookFirst, path=WEBHOOK_PATH, intake=intake)
     _add_routes(app, guard)
