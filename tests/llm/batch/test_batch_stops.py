@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from lastcall.testing import Answer, OpenAIServer, Step
 
-from .conftest import LIMIT, Folder, asked, line_count, serving, wait_for
+from .conftest import LIMIT, Folder, asked, batch_line, line_count, serving, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
 
@@ -84,6 +85,22 @@ def test_what_waits_for_its_turn_in_the_order_is_kept_when_cut_off(folder: Folde
         folder.run("--ordered", server=server)
         assert asked(server).total() == 21
     assert folder.ids() == [f"r-{number}" for number in range(20)]
+
+
+def test_ctrl_c_ends_the_wait_for_a_pipe(folder: Folder) -> None:
+    """Whoever feeds it may never say that there is no more."""
+    with serving() as server:
+        command = folder.command("-", "out.jsonl", server=server)
+        with subprocess.Popen(
+            command, cwd=folder.path, env=folder.environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(batch_line("a")).encode() + b"\n")
+            process.stdin.flush()
+            wait_for(lambda: whole_lines(folder) == 1, "the answer")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(LIMIT) == 130
+    assert folder.ids() == ["a"]
 
 
 def test_sigterm_finishes_what_can_be_finished_soon(folder: Folder) -> None:

@@ -82,6 +82,7 @@ class Job:
         """What is wrong with a file, if that ended the run."""
         self._output: OutputFile | None = None
         self._errors: OutputFile | None = None
+        self._file: BinaryIO | None = None
         self._driver: Driver | None = None
         self._failed_in_a_row = 0
 
@@ -99,7 +100,7 @@ class Job:
         if settings.errors is not None:
             targets.append(("the file of errors", settings.errors))
         check_places(settings.source, *targets)
-        self._file: BinaryIO = open_input(settings.source)
+        self._file = open_input(settings.source)
         self._output = OutputFile(settings.output)
         self.found = self._output.found
         if settings.errors is not None:
@@ -118,9 +119,9 @@ class Job:
         if settings.output != STDIN and Path(settings.output).is_file():
             with Path(settings.output).open("rb") as file:
                 self.found = read_output(file, settings.output, mend=False)
-        self._file = open_input(settings.source)
         self.intake = self._make_intake()
-        yield from self.intake.items(numbered_lines(self._file))
+        with open_input(settings.source) as file:
+            yield from self.intake.items(numbered_lines(file))
 
     async def run(self, handle: Handle, statistics: Statistics) -> None:
         """
@@ -187,6 +188,9 @@ class Job:
         for file in (self._output, self._errors):
             if file is not None:
                 file.close()
+        # One that is waited for is in the hands of a thread, and closing it would wait too.
+        if self._file is not None and is_regular(self._file):
+            self._file.close()
 
     def _files(self) -> tuple[OutputFile, OutputFile | None]:
         assert self._output is not None
@@ -203,6 +207,7 @@ class Job:
         )
 
     def _items(self) -> Iterator[Item] | AsyncIterator[Item]:
+        assert self._file is not None
         lines = numbered_lines(self._file)
         if is_regular(self._file):
             return self.intake.items(lines)

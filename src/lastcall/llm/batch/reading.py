@@ -104,7 +104,7 @@ class _ZstFile(io.RawIOBase):
 
 def is_regular(file: BinaryIO) -> bool:
     """Tell whether it is a file, which never makes its reader wait for long, as pipes and terminals do."""
-    return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    return file.closed or stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
 
 def numbered_lines(file: BinaryIO, *, limit: int = LINE_MAX) -> Iterator[tuple[int, bytes | None]]:
