@@ -83,6 +83,7 @@ def test_a_person_reads_what_sessions_do(
 ) -> None:
     """Leaks, pools, responses and churn are shown as text; Pause holds it; an end of the server is said."""
     url, process = served
+    browser.get("about:blank")  # the page of another test may still ask a server that is gone
     complaints(browser)
     browser.get(f"{url}/lastcall")
     until(browser, lambda: text_of(browser, "#state") == "Live")
