@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -14,6 +15,7 @@ from .errors import AnswerError
 __all__ = ["Assembled", "assemble", "is_finished", "put_together"]
 
 _decode = msgspec.json.Decoder().decode
+_decode_text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 
 _NAMES = frozenset({"id", "type", "role", "name", "index", "object", "format", "status", "expires_at"})
@@ -23,6 +25,9 @@ _ENDS = frozenset(
     {"response.completed", "response.incomplete", "response.failed", "response.cancelled", "error"}
 )
 """Types of the last event of a stream of the Responses API."""
+
+_TRIES = 8
+"""How often chunks may turn out to differ in more than their text before that is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,44 @@ class Assembled:
 
 class _Text(list[str]):
     """A string in pieces: joined at the end, so that a long answer takes time in its length only."""
+
+
+class _Alike:
+    """
+    Chunks that are byte for byte like one that was read, but for their text.
+
+    Nearly all of a stream are. If what stands in the text's place is a string of JSON, the rest means what it
+    meant before, and need not be read: this is four times as fast.
+    """
+
+    __slots__ = ("_after", "_before", "_end", "_start", "_texts")
+
+    def __init__(self, before: bytes, after: bytes, texts: _Text) -> None:
+        self._before = before
+        self._after = after
+        self._start = len(before)
+        self._end = -len(after)
+        self._texts = texts
+
+    @classmethod
+    def of(cls, chunk: bytes, name: str, text: str, texts: _Text) -> Self | None:
+        """Return what takes chunks like *chunk*, in which the field *name* is *text*."""
+        places = list(re.finditer(rb'"%b": ?("(?:[^"\\]|\\.)*+")' % name.encode(), chunk))
+        if len(places) != 1 or _decode_text(places[0][1]) != text:
+            return None
+        start, end = places[0].span(1)
+        return cls(chunk[:start], chunk[end:], texts)
+
+    def take(self, chunk: bytes) -> bool | None:
+        """Add the text of *chunk* and return whether there is any; None if it is not alike."""
+        if not (chunk.startswith(self._before) and chunk.endswith(self._after)):
+            return None
+        try:
+            text = _decode_text(chunk[self._start : self._end])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        self._texts.append(text)
+        return text != ""
 
 
 def assemble(path: str, chunks: Iterable[bytes]) -> bytes:
@@ -70,7 +113,10 @@ def put_together(path: str, chunks: Iterable[bytes], times: Sequence[float] = ()
     add = _Response() if path.rstrip("/").endswith("/responses") else _Completion(path)
     at: list[float] = []
     for number, chunk in enumerate(chunks):
-        if add.take(decoded(chunk)) and times:
+        says = add.take_alike(chunk)
+        if says is None:
+            says = add.take(decoded(chunk), chunk)
+        if says and times:
             at.append(times[number])
     gaps = tuple(later - earlier for earlier, later in pairwise(at))
     return Assembled(_encode(add.whole()), at[0] if at else None, gaps)
@@ -110,10 +156,21 @@ class _Completion:
 
     def __init__(self, path: str) -> None:
         self._chat = "chat" in path
+        self._alike: _Alike | None = None
+        self._tries = 0
+        self._hits = 0
         self._whole: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
 
-    def take(self, event: dict[str, Any]) -> bool:
+    def take_alike(self, chunk: bytes) -> bool | None:
+        """Add a chunk that is like the last but for its text; None if it is not, and was not added."""
+        if self._alike is None:
+            return None
+        says = self._alike.take(chunk)
+        self._hits += says is not None
+        return says
+
+    def take(self, event: dict[str, Any], chunk: bytes) -> bool:
         """Add an event; return whether it had content."""
         whole = self._whole
         for name, value in event.items():
@@ -122,7 +179,28 @@ class _Completion:
         has_content = False
         for choice in _objects(event.get("choices")):
             has_content |= self._add_choice(choice)
+        # Where each chunk has something of its own, it is not tried for ever.
+        hopeful = has_content and self._tries <= self._hits + _TRIES
+        self._alike = self._next_alike(event, chunk) if hopeful else None
         return has_content
+
+    def _next_alike(self, event: dict[str, Any], chunk: bytes) -> _Alike | None:
+        """Return what takes chunks like this one, if all but its text may be said again without a change."""
+        self._tries += 1
+        choices = event["choices"]
+        choice = choices[0]
+        said = choice.get("delta") if self._chat else choice
+        name = "content" if self._chat else "text"
+        if len(choices) != 1 or not isinstance(said, dict) or not isinstance(said.get(name), str):
+            return None
+        others = {**choice, **said}
+        if any(
+            isinstance(others[key], str | dict | list) for key in others.keys() - _NAMES - {"delta", name}
+        ):
+            return None
+        whole = self._choices[choice.get("index", 0)]
+        texts = (whole["message"] if self._chat else whole)[name]
+        return _Alike.of(chunk, name, said[name], texts)
 
     def _add_choice(self, choice: dict[str, Any]) -> bool:
         index = choice.get("index", 0)
@@ -161,7 +239,11 @@ class _Response:
         self._response: dict[str, Any] = {}
         self._items: dict[int, Any] = {}
 
-    def take(self, event: dict[str, Any]) -> bool:
+    def take_alike(self, chunk: bytes) -> bool | None:  # noqa: ARG002, PLR6301
+        """Return None: no two events are alike."""
+        return None
+
+    def take(self, event: dict[str, Any], chunk: bytes) -> bool:  # noqa: ARG002
         """Add an event; return whether it had content."""
         if isinstance(response := event.get("response"), dict):
             self._response = response

@@ -19,7 +19,7 @@ class EventParser:
     Source: HTML Living Standard, section 9.2.6, "Interpreting an event stream".
     """
 
-    __slots__ = ("_data", "_halves_crlf", "_pieces", "_started", "done")
+    __slots__ = ("_at_start", "_data", "_halves_crlf", "_is_between", "_pieces", "done")
 
     def __init__(self) -> None:
         self.done = False
@@ -27,18 +27,34 @@ class EventParser:
         self._pieces: list[bytes] = []  # of a line that has not ended
         self._data: list[bytes] = []  # of an event that has not ended, one for each of its lines
         self._halves_crlf = False
-        self._started = False
+        self._at_start = True
+        self._is_between = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes, of any length, and return the data of each event that is complete now."""
-        if not self._pieces and not self._data and data.startswith(b"data: ") and data.endswith(b"\n\n"):
-            events = data[6:-2].split(b"\n\ndata: ")
-            # What servers send nearly always: events of one line each, whole, and no CR anywhere.
-            if data.count(b"\n") == 2 * len(events) and b"\r" not in data and b"" not in events:
-                self._started = True
-                self._halves_crlf = False
-                return self._until_done(events)
-        return self._until_done(self._feed_lines(data))
+        events: list[bytes] = []
+        self.feed_into(data, events)
+        return events
+
+    def feed_into(self, data: bytes, events: list[bytes]) -> None:
+        """Do what `feed` does, and append to *events*."""
+        # What servers send nearly always: whole events of one line each, and no CR anywhere.
+        if self._is_between and data.startswith(b"data: ") and data.endswith(b"\n\n"):
+            inner = data[6:-2]
+            if b"\r" not in inner:
+                if b"\n" not in inner:
+                    if inner and inner != _DONE:
+                        events.append(inner)
+                        return
+                else:
+                    several = inner.split(b"\n\ndata: ")
+                    if inner.count(b"\n") == 2 * len(several) - 2 and b"" not in several:
+                        self._add(several, events)
+                        return
+        self._add(self._feed_lines(data), events)
+        self._is_between = not (
+            self._pieces or self._data or self._halves_crlf or self.done or self._at_start
+        )
 
     def finish(self) -> list[bytes]:
         """Take the end, and return the data of an event whose last lines were there but for the empty one."""
@@ -46,21 +62,25 @@ class EventParser:
         self._pieces.clear()
         if rest.removeprefix(b"data:").strip() == _DONE:
             self._take_line(b"data: [DONE]")
-        return self._until_done(self._event())
-
-    def _until_done(self, events: list[bytes]) -> list[bytes]:
-        if self.done:
-            return []
-        if _DONE in events:
-            self.done = True
-            del events[events.index(_DONE) :]
+        events: list[bytes] = []
+        self._add(self._event(), events)
         return events
+
+    def _add(self, found: list[bytes], events: list[bytes]) -> None:
+        """Append what was found, up to the end of all."""
+        if self.done:
+            return
+        if _DONE in found:
+            self.done = True
+            self._is_between = False
+            del found[found.index(_DONE) :]
+        events += found
 
     def _feed_lines(self, data: bytes) -> list[bytes]:
         if self._halves_crlf and data:
             self._halves_crlf = False
             data = data.removeprefix(b"\n")
-        if not self._started and not (data := self._without_mark(data)):
+        if self._at_start and not (data := self._without_mark(data)):
             return []
         if b"\n" not in data and b"\r" not in data:
             if data:
@@ -86,7 +106,7 @@ class EventParser:
         if len(data) < len(_MARK) and _MARK.startswith(data):
             self._pieces = [data] if data else []
             return b""
-        self._started = True
+        self._at_start = False
         return data.removeprefix(_MARK)
 
     def _take_line(self, line: bytes) -> None:

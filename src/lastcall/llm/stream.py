@@ -97,18 +97,21 @@ class Events:
 
     def take(self, data: bytes) -> None:
         """Take a piece of the body."""
-        events = self.parser.feed(data)
-        if events:
-            self.chunks += events
+        parser, chunks, times = self.parser, self.chunks, self.times
+        parser.feed_into(data, chunks)
+        came = len(chunks) - len(times)
+        if came:
             at = monotonic() - self._sent
-            self.times += [at] * len(events)
+            times.append(at)
+            if came > 1:
+                times += [at] * (came - 1)
         if self._hold is not None:
             self.backlog += len(data)
             if self.backlog > _BACKLOG_MAX:
                 self._hold()
-            if events:
+            if came and self.waiter is not None:
                 self.wake()
-        if self.parser.done:
+        if parser.done:
             self.wake()
 
     def end(self) -> None:

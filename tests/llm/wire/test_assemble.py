@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -300,3 +301,67 @@ def _comparable(answer: dict[str, Any]) -> dict[str, Any]:
         for name in ("refusal", "tool_calls"):
             choice["message"].setdefault(name, None)
     return answer
+
+
+def test_chunks_that_differ_in_their_text_alone_are_read_as_any_others() -> None:
+    """What spares reading them changes nothing: texts of every kind, and whatever comes between."""
+    chosen = random.Random(7)
+    texts = [
+        "a",
+        "",
+        " ",
+        '"',
+        '\\"',
+        "\\",
+        "\n",
+        "東",
+        "🙂",
+        '","x":"',
+        '"}}]}',
+        "\u2028",
+        "content",
+        '"content":"b"',
+    ]
+    others: list[dict[str, Any]] = [
+        {},
+        {"reasoning_content": "r"},
+        {"tool_calls": [{"index": 0, "function": {"arguments": "x"}}]},
+        {"refusal": None, "role": "assistant"},
+        {"list": [1]},
+    ]
+    for _ in range(300):
+        stream = []
+        for _ in range(chosen.randrange(1, 30)):
+            fields = {"content": chosen.choice(texts), **chosen.choice(others[: chosen.choice((1, 1, 1, 5))])}
+            index = chosen.choice((0, 0, 0, 0, 1))
+            choice = {"index": index, "delta": fields, "logprobs": None, "finish_reason": None}
+            more = {"usage": None} if chosen.random() < 0.9 else {"usage": {"n": chosen.randrange(9)}}
+            stream.append(chunk(choice, **more))
+        apart = [piece[:-1] + b" " * number + b"}" for number, piece in enumerate(stream)]  # no two are alike
+        times = [float(number) for number in range(len(stream))]
+        assert put_together(CHAT, stream, times) == put_together(CHAT, apart, times)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        b'{"choices":[{"index":0,"delta":{"content":"a","content":"b"},"finish_reason":null}]}',
+        b'{"choices":[{"index":0,"delta":{"content":"a" ,"role":"user"},"finish_reason":null}]}',
+        b'{"choices":[{"index":0,"delta":{"content":"a\xff"},"finish_reason":null}]}',
+        b'{"choices":[{"index":0,"delta":{"content":null},"finish_reason":null}]}',
+        b'{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}',
+        b'{"choices":[{"index":0,"delta":{"content":""},"finish_reason":null}]}',
+        b'{"choices":[{"index":0,"delta":{"content":"},"finish_reason":null}]}',
+    ],
+)
+def test_a_chunk_that_only_looks_alike_is_read_for_itself(last: bytes) -> None:
+    """What is between the parts that are alike must be one string of JSON, and nothing else."""
+    first = b'{"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}'
+    try:
+        expected = json.loads(last)["choices"][0]["delta"]["content"] or ""
+    except ValueError:
+        with pytest.raises(AnswerError):
+            assemble(CHAT, [first, last])
+    else:
+        made = whole(CHAT, first, last)["choices"][0]["message"]
+        assert made["content"] == "x" + expected
