@@ -12,11 +12,13 @@ import inspect
 import sys
 from enum import Enum
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
 
 import lastcall
+import lastcall.llm
 from lastcall.cli import lastcall as group
 from lastcall.ledger import schema
 from lastcall.llm.report import schema as batch_schema
@@ -137,25 +139,43 @@ What `import lastcall` offers, in order of name. This page is made from the docs
 """
 
 
+LLM_HEAD = """\
+# Public names of lastcall.llm
+
+What `import lastcall.llm` offers, in order of name; how to use it is told in
+[Ask a language model](../howto/llm.md). This page is made from the docstrings.
+"""
+
+
 def api_page() -> str:
-    """Return the page: each public name with its signature and docstring, classes with their own methods."""
-    parts = [API_HEAD]
-    for name in lastcall.__all__:
-        value = getattr(lastcall, name)
+    """Return the page of what `lastcall` itself offers."""
+    return names_page(API_HEAD, lastcall)
+
+
+def llm_page() -> str:
+    """Return the page of what `lastcall.llm` offers."""
+    return names_page(LLM_HEAD, lastcall.llm)
+
+
+def names_page(head: str, package: ModuleType) -> str:
+    """Return a page of public names, each with signature and docstring, classes with their own methods."""
+    parts = [head]
+    for name in package.__all__:
+        value = getattr(package, name)
         if inspect.isclass(value) or inspect.isfunction(value):
-            parts.append(entry(f"lastcall.{name}", value, "##"))
+            parts.append(entry(f"{package.__name__}.{name}", value, "##"))
             parts += [entry(f"{name}.{key}", member, "###") for key, member in own_members(value)]
     return "\n".join(parts)
 
 
 def own_members(value: object) -> list[tuple[str, Any]]:
-    """Return the public methods that a class of lastcall defines itself, in order of definition."""
+    """Return the public methods that a class of lastcall defines itself, and how it is called, in order."""
     if not inspect.isclass(value):
         return []
     return [
         (name, member.__func__ if isinstance(member, classmethod) else member)
         for name, member in vars(value).items()
-        if not name.startswith("_")
+        if (not name.startswith("_") or name == "__call__")
         and (inspect.isfunction(member) or isinstance(member, classmethod))
         and inspect.getdoc(member)
     ]
@@ -175,6 +195,7 @@ PAGES = {
     "report.md": report_page,
     "batch-report.md": batch_report_page,
     "api.md": api_page,
+    "llm.md": llm_page,
 }
 
 
