@@ -101,7 +101,7 @@ def _items(choice: Choice, completion: Completion) -> Iterator[Json]:
         thought = {"type": "reasoning_text", "text": "".join(choice.reasoning)}
         yield {"id": f"rs_{next(ids)}", "type": "reasoning", "summary": [], "content": [thought]}
     parts: list[Json] = []
-    if choice.tokens or not (choice.refusal or choice.tool_calls):
+    if not choice.is_silent:
         parts.append(_text_part(choice, completion))
     if choice.refusal:
         parts.append({"type": "refusal", "refusal": "".join(choice.refusal)})

@@ -85,7 +85,8 @@ async def _send(request: web.Request, reply: Reply, answer: Answer) -> web.Strea
         await _cut(request, answer)
     await response.write_eof()
     if answer.cut == "after":
-        await _delivered(request)
+        if answer.reset:
+            await _delivered(request)
         await _cut(request, answer)
     return response
 
