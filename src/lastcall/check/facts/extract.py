@@ -1,0 +1,100 @@
+"""From the text of one file to its facts."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+import warnings
+from typing import Any
+
+from .model import Call, Class, Close, Facts, Flag, Flow, Func, Place, Spot
+from .statements import Statements
+
+__all__ = ["UnreadableError", "extract", "facts_from_rows", "parse"]
+
+MAX_BYTES = 5_000_000
+"""Larger files are data, not source: the standard library's largest module has a tenth of this."""
+
+HINT = re.compile(r"#\s*lastcall:\s*(owns|borrows)\b")
+
+
+class UnreadableError(Exception):
+    """A file that is not Python we can read; the message says why, in one line."""
+
+
+def parse(source: bytes) -> tuple[ast.Module, str]:
+    """
+    Return the tree and the text of a file.
+
+    Raises:
+        UnreadableError: If it is too large, wrongly encoded, no Python, or nested too deeply.
+    """
+    if len(source) > MAX_BYTES:
+        raise UnreadableError(f"too large to be source: {len(source):,} bytes")
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+        text = source.decode(encoding)
+    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+        raise UnreadableError(f"cannot be decoded: {error}") from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text), text
+    except SyntaxError as error:
+        raise UnreadableError(f"no valid Python: line {error.lineno}: {error.msg}") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise UnreadableError(f"cannot be parsed: {error or 'nested too deeply'}") from error
+
+
+def extract(source: bytes, module: str, *, is_package: bool = False) -> Facts:
+    """
+    Return what a file says about sessions.
+
+    Args:
+        source: The file's bytes.
+
+        module: Its full module name.
+
+        is_package: Whether it is a package's `__init__`.
+
+    Raises:
+        UnreadableError: See `parse`.
+    """
+    tree, text = parse(source)
+    hints = _hints(text) if "lastcall:" in text else {}
+    run = Statements(module, hints, is_package=is_package)
+    try:
+        imports = run.module_body(tree.body)
+    except RecursionError as error:
+        raise UnreadableError("nested too deeply") from error
+    rows = {str(line): hint for line, hint in hints.items()}
+    return Facts(
+        run.classes, run.funcs, run.calls, run.flows, run.closes, run.flags, imports, rows, run.spots
+    )
+
+
+def facts_from_rows(rows: Any) -> Facts:
+    """Return the facts that were written as JSON, as *rows* of lists."""
+    classes, funcs, calls, flows, closes, flags, imports, hints, spots = rows
+    return Facts(
+        [Class(*row[:6], Place(*row[6])) for row in classes],
+        [Func(*row[:7], Place(*row[7]), *row[8:]) for row in funcs],
+        [Call(*row[:3], Place(*row[3]), *row[4:]) for row in calls],
+        [Flow(*row[:3], Place(*row[3]), *row[4:]) for row in flows],
+        [Close(*row[:2], Place(*row[2]), *row[3:]) for row in closes],
+        [Flag(*row) for row in flags],
+        imports,
+        hints,
+        [Spot(*row[:2], Place(*row[2]), *row[3:]) for row in spots],
+    )
+
+
+def _hints(text: str) -> dict[int, str]:
+    """Return the ownership hints in comments, by line."""
+    return {
+        number: match.group(1)
+        for number, line in enumerate(text.splitlines(), 1)
+        if (match := HINT.search(line))
+    }

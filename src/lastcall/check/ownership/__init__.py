@@ -1,0 +1,1 @@
+"""Who holds a session and who closes it, over the whole project."""

@@ -1,0 +1,68 @@
+"""What is known of libraries beforehand: sessions, factories, accessors, closers, owners, borrowers."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lastcall.check.config import CheckConfig, ConfigError
+
+__all__ = ["Known", "load_known", "model_names"]
+
+MODELS = Path(__file__).parent.parent / "models"
+
+KINDS = ("session-types", "factories", "accessors", "closers", "owners", "borrowers")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Full names, by what is known of them."""
+
+    session_types: frozenset[str]
+    factories: frozenset[str]
+    accessors: frozenset[str]
+    closers: frozenset[str]
+    owners: frozenset[str]
+    borrowers: frozenset[str]
+    loopless: frozenset[str]
+    """Session types that may be opened without a running loop."""
+
+    needles: tuple[bytes, ...]
+    """A file without any of these opens no session."""
+
+
+def model_names() -> list[str]:
+    """Return the names of the models that are shipped, sorted."""
+    return sorted(path.stem for path in MODELS.glob("*.toml"))
+
+
+def load_known(config: CheckConfig) -> Known:
+    """
+    Return what the shipped models and a project's settings say together.
+
+    Raises:
+        ConfigError: If a model is asked for that is not shipped.
+    """
+    names: dict[str, set[str]] = {kind: set() for kind in (*KINDS, "loopless")}
+    for path in sorted(MODELS.glob("*.toml")):
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        if table.get("always", True) or path.stem in config.models:
+            for kind in names:
+                names[kind].update(table.get(kind, ()))
+    unknown = set(config.models) - set(model_names())
+    if unknown:
+        raise ConfigError(f"no model {sorted(unknown)[0]!r}; there are {', '.join(model_names())}")
+    for kind in ("session-types", "factories", "accessors", "closers", "owners"):
+        names[kind].update(getattr(config, kind.replace("-", "_")))
+    return Known(
+        *(frozenset(names[kind]) for kind in (*KINDS, "loopless")),
+        needles=_needles([*names["session-types"], *names["factories"]]),
+    )
+
+
+def _needles(full: Iterable[str]) -> tuple[bytes, ...]:
+    """Return the last parts of names, without those that contain another."""
+    last = {name.rpartition(".")[2].encode() for name in full}
+    return tuple(sorted(one for one in last if not any(other != one and other in one for other in last)))

@@ -1,0 +1,90 @@
+"""Where sessions come from: calls that open one, directly or through a factory of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lastcall.check.facts.model import RAISES, Call
+
+from .graph import Graph, Target
+from .known import Known
+from .program import ClassRef, FuncRef
+
+__all__ = ["Origin", "accessor_results", "direct_origins", "factory_origins", "is_session_class", "session_params"]
+
+
+class Origin(NamedTuple):
+    """A call after which someone has to close a session."""
+
+    file: int
+    number: int
+    what: str
+    """What is called, as the reader knows it: "ClientSession", "make_session"."""
+
+    factory: FuncRef | None
+    """The function of the program that opens it, or None if this call does."""
+
+    loopless: bool = False
+
+    @property
+    def node(self) -> str:
+        """The node of the call's result."""
+        return f"{self.file}|#{self.number}"
+
+
+def is_session_class(graph: Graph, ref: ClassRef, known: Known) -> bool:
+    """Tell whether a class of the program is a session, by inheritance or by the settings."""
+    program = graph.program
+    full = f"{program.files[ref[0]].module}.{program.cls(ref).symbol}"
+    if full in known.session_types:
+        return True
+    return any(base in known.session_types for base in program.foreign_bases.get(ref, ()))
+
+
+def direct_origins(graph: Graph, known: Known) -> Iterator[Origin]:
+    """Yield the calls of session classes and known factories."""
+    for number, file in enumerate(graph.program.files):
+        for index, call in enumerate(file.facts.calls):
+            if call.flags & RAISES or not call.callee:
+                continue
+            for target in graph.targets(number, index):
+                if _opens(graph, target, known):
+                    yield Origin(number, index, _name(call), None, target.name in known.loopless)
+                    break
+
+
+def factory_origins(graph: Graph, factory: FuncRef) -> Iterator[Origin]:
+    """Yield the calls of a function that returns a new session."""
+    for file, number in graph.sites(factory):
+        call = graph.program.call(file, number)
+        if not call.flags & RAISES:
+            yield Origin(file, number, _name(call), factory)
+
+
+def accessor_results(graph: Graph, known: Known) -> Iterator[tuple[int, int]]:
+    """Yield the calls of known accessors, file and number: what they return is someone else's."""
+    for number, file in enumerate(graph.program.files):
+        for index, call in enumerate(file.facts.calls):
+            if any(target.name in known.accessors for target in graph.targets(number, index) if target.name):
+                yield (number, index)
+
+
+def session_params(graph: Graph, known: Known) -> Iterator[tuple[FuncRef, str, str]]:
+    """Yield the parameters annotated as sessions: function, name, and the annotation's hint."""
+    for number, file in enumerate(graph.program.files):
+        for index, func in enumerate(file.facts.funcs):
+            for name, annotation, _ in func.params:
+                full, _, hint = annotation.partition("|")
+                if full in known.session_types:
+                    yield ((number, index), name, hint)
+
+
+def _opens(graph: Graph, target: Target, known: Known) -> bool:
+    if target.kind == "class":
+        return is_session_class(graph, target.ref, known)
+    return bool(target.name) and (target.name in known.session_types or target.name in known.factories)
+
+
+def _name(call: Call) -> str:
+    return call.callee[0].rpartition(".")[2].lstrip("=")

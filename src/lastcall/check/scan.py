@@ -1,0 +1,164 @@
+"""Phase one: from files to facts, reading only what may matter, and parsing only what does."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import NamedTuple
+
+from .cache import Entry, FactsCache
+from .facts.extract import MAX_BYTES, UnreadableError, extract
+from .facts.model import Facts
+from .files import Found
+from .finding import Problem
+from .needles import Needle, contains
+
+__all__ = ["Scan"]
+
+WORTH_A_PROCESS = 1_500_000
+"""Bytes of source from which parsing in several processes pays for starting them."""
+
+
+COMMENTS: tuple[Needle, ...] = ((b"lastcall:",), (b"noqa", b"LC"))
+"""Words of comments that are meant for us."""
+
+
+class _Job(NamedTuple):
+    data: bytes
+    module: str
+    is_package: bool
+
+
+class Scan:
+    """The files of a project, and what is known of each so far."""
+
+    def __init__(self, files: Sequence[Found], cache: FactsCache, jobs: int) -> None:
+        self.files = files
+        self.cache = cache
+        self.jobs = jobs
+        self.problems: dict[str, Problem] = {}
+        self.facts: dict[str, Facts] = {}
+        """From shown path to facts, in no particular order."""
+        self._known = {file.shown: self._entry(file) for file in files}
+
+    def _entry(self, file: Found) -> Entry:
+        entry = self.cache.entries.get(file.shown)
+        if entry is None or entry.stamp != file.stamp:
+            fresh = Entry(file.stamp)
+            if entry is not None:
+                fresh.digest, fresh.facts, fresh.problem = entry.digest, entry.facts, entry.problem
+                fresh.absent = frozenset({"stale"})
+            self.cache.entries[file.shown] = entry = fresh
+            self.cache.changed = True
+        return entry
+
+    @property
+    def commented(self) -> list[str]:
+        """The files in which comments for us may be, by shown path, sorted."""
+        return sorted(path for path, entry in self._known.items() if entry.commented)
+
+    def look(self, needles: Sequence[Needle], wanted: Iterable[str] = ()) -> bool:
+        """
+        Learn the facts of the files that hold one of *needles*, and of those that are *wanted* by path.
+
+        Returns:
+            Whether any file's facts are new.
+        """
+        names = {_name(needle): needle for needle in needles}
+        forced = set(wanted)
+        before = len(self.facts)
+        pending: list[tuple[Found, _Job]] = []
+        for file in self.files:
+            if file.shown in self.facts or file.shown in self.problems:
+                continue
+            job = self._consider(file, names, forced=file.shown in forced)
+            if job is not None:
+                pending.append((file, job))
+        for (file, _), outcome in zip(pending, self._run([job for _, job in pending]), strict=True):
+            self._learn(file, outcome)
+        return len(self.facts) > before
+
+    def _consider(self, file: Found, names: dict[str, Needle], *, forced: bool) -> _Job | None:
+        """Return what has to be parsed of a file, or None if nothing does."""
+        entry = self._known[file.shown]
+        stale = "stale" in entry.absent
+        if not stale and (entry.facts is not None or entry.problem):
+            self._learn(file, entry.problem or entry.facts)
+            return None
+        missing = [needle for name, needle in names.items() if name not in entry.absent]
+        if not missing and not forced and not stale:
+            return None
+        data = self._read(file)
+        if data is None:
+            return None
+        if stale and entry.digest and entry.digest == _digest(data):
+            entry.absent = frozenset()
+            self._learn(file, entry.problem or entry.facts)
+            return None
+        if stale:
+            entry.absent, entry.facts, entry.problem, missing = frozenset(), None, "", list(names.values())
+        if forced or contains(data, missing):
+            entry.digest = _digest(data)
+            return _Job(data, file.module, file.is_package)
+        entry.absent |= names.keys()
+        self.cache.changed = True
+        return None
+
+    def _read(self, file: Found) -> bytes | None:
+        if file.stamp[1] > MAX_BYTES:
+            self.problems[file.shown] = Problem(
+                file.shown, f"too large to be source: {file.stamp[1]:,} bytes"
+            )
+            return None
+        try:
+            with open(file.path, "rb", buffering=0) as handle:  # noqa: PTH123 (a path object costs as much as the read)
+                data = handle.read()
+        except OSError as error:
+            self.problems[file.shown] = Problem(file.shown, (error.strerror or str(error)).lower())
+            return None
+        self._known[file.shown].commented = contains(data, COMMENTS)
+        return data
+
+    def _learn(self, file: Found, outcome: Facts | str | None) -> None:
+        entry = self._known[file.shown]
+        if isinstance(outcome, str):
+            entry.problem = outcome
+            self.problems[file.shown] = Problem(file.shown, outcome)
+        elif outcome is not None:
+            entry.facts = outcome
+            self.facts[file.shown] = outcome
+
+    def _run(self, jobs: list[_Job]) -> Iterable[Facts | str]:
+        if jobs:
+            self.cache.changed = True
+        workers = self.jobs or min(os.cpu_count() or 1, 8)
+        size = sum(len(job.data) for job in jobs)
+        if workers < 2 or size < WORTH_A_PROCESS * (1 if self.jobs else 2) or not _can_fork():  # noqa: PLR2004
+            return map(_extract, jobs)
+        context = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            return list(pool.map(_extract, jobs, chunksize=max(1, len(jobs) // (workers * 4))))
+
+
+def _can_fork() -> bool:
+    """Tell whether processes can be had cheaply: forked, which no other thread may be in the way of."""
+    return "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
+
+
+def _extract(job: _Job) -> Facts | str:
+    try:
+        return extract(job.data, job.module, is_package=job.is_package)
+    except UnreadableError as error:
+        return str(error)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def _name(needle: Needle) -> str:
+    return "&".join(word.decode("utf-8", "replace") for word in needle)

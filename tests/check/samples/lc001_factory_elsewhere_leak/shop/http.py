@@ -1,0 +1,5 @@
+import aiohttp
+
+
+def make_session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession()

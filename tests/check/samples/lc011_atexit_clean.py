@@ -1,0 +1,13 @@
+import asyncio
+import atexit
+import weakref
+
+import aiohttp
+
+
+class Client:
+    def __init__(self) -> None:
+        self._session = aiohttp.ClientSession()
+
+    async def stop(self) -> None:
+        await self._session.close()

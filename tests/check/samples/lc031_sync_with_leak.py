@@ -1,0 +1,8 @@
+import aiohttp
+import pytest
+
+
+async def fetch(url: str) -> str:
+    with aiohttp.ClientSession() as session:  # expect: LC031
+        async with session.get(url) as response:
+            return await response.text()

@@ -1,0 +1,7 @@
+import aiohttp
+
+class Other:
+    pass
+
+
+Other.__del__ = lambda self: None
