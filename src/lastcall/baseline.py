@@ -81,11 +81,11 @@ class Change:
         return bool(self.added or self.removed or self.lowered)
 
     def __str__(self) -> str:
-        """Return it in words, such as "2 known leaks are gone, 1 counts less"."""
+        """Return it in words, such as "2 known leaks are gone, 1 known leak counts less"."""
         parts = [
-            (len(self.added), "is new or counts more", "are new or count more"),
-            (len(self.removed), "is gone", "are gone"),
-            (len(self.lowered), "counts less", "count less"),
+            (len(self.added), "leak is new or counts more", "leaks are new or count more"),
+            (len(self.removed), "known leak is gone", "known leaks are gone"),
+            (len(self.lowered), "known leak counts less", "known leaks count less"),
         ]
         words = [f"{count} {one if count == 1 else many}" for count, one, many in parts if count]
         return ", ".join(words) or "nothing has changed"

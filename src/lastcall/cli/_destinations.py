@@ -12,6 +12,7 @@ from typing import Literal, cast
 
 import click
 
+from lastcall.ledger import report as forms
 from lastcall.ledger.report import Report
 from lastcall.ledger.report.text import render
 
@@ -19,9 +20,9 @@ from ._terminal import ColorChoice, complain, has_color, width_of, write_all
 
 __all__ = ["Destination", "parse_destinations", "write_reports"]
 
-Form = Literal["text", "json"]
+Form = Literal["text", "json", "html"]
 
-_FORMS = ("text", "json")
+_FORMS = ("text", "json", "html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +64,22 @@ def parse_destinations(texts: Iterable[str]) -> tuple[Destination, ...]:
 def _parse(text: str) -> Destination:
     form, colon, name = text.partition(":")
     if form not in _FORMS:
-        raise click.UsageError(f"there is no report form {form!r}; there are {' and '.join(_FORMS)}")
+        raise click.UsageError(f"there is no report form {form!r}; there are text, json and html")
     if colon and not name:
         raise click.UsageError(f"--report {text} names no file after the colon")
+    if form == "html":
+        _check_html(text, name)
     path = Path(name).expanduser().absolute() if name else None
     if path is not None:
         _check_writable(path)
     return Destination(cast("Form", form), path)
+
+
+def _check_html(text: str, name: str) -> None:
+    if not name:
+        raise click.UsageError(f"--report {text} needs a file: --report html:PATH")
+    if not hasattr(forms, "as_html"):
+        raise click.UsageError("this lastcall writes no HTML report yet; use json:PATH")
 
 
 def _check_writable(path: Path) -> None:
@@ -105,6 +115,9 @@ def write_reports(report: Report, destinations: Iterable[Destination], color: Co
 def _in_form(report: Report, form: Form) -> str:
     if form == "text":
         return render(report, color=False, width=80).rstrip("\n") + "\n"
+    if form == "html":
+        html: str = forms.as_html(report)  # type: ignore[attr-defined]
+        return html
     return json.dumps(report.to_json(), separators=(",", ":"), ensure_ascii=False) + "\n"
 
 

@@ -56,6 +56,8 @@ class Program:
     """The executable."""
     argv: tuple[str, ...]
     """What it gets as its arguments, its own name first."""
+    name: str
+    """What to call it, without arguments: they may hold secrets."""
     blind_option: str | None = None
     """The option (-I, -E or -S) with which Python will not load the watch; None in most cases."""
 
@@ -113,12 +115,12 @@ def resolve_program(form: Form, words: Sequence[str]) -> Program:
         missing = {"script": "a script", "module": "a module after -m", "command": "a command after --"}[form]
         raise CannotRunError(f"name {missing} to run: lastcall run [options] app.py [arguments]")
     if form == "command":
-        return Program(_find_command(words[0]), tuple(words), _blind_option(words))
+        return Program(_find_command(words[0]), tuple(words), Path(words[0]).name, _blind_option(words))
     if form == "module":
         _check_module(words[0])
-        return Program(sys.executable, (sys.executable, "-m", *words))
+        return Program(sys.executable, (sys.executable, "-m", *words), f"-m {words[0]}")
     _check_script(words[0])
-    return Program(sys.executable, (sys.executable, *words))
+    return Program(sys.executable, (sys.executable, *words), Path(words[0]).name)
 
 
 def _check_script(script: str) -> None:

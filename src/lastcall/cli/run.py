@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from lastcall.ledger._bootstrap import SEARCH_PATH, SPOOL_VARIABLE
 from lastcall.ledger.report import Report
 from lastcall.ledger.spool import Options, Spool, merge_entries, wait_for_stragglers
 
+from ._baseline import KnownLeaks
 from ._destinations import Destination, parse_destinations, write_reports
 from ._live import LiveReports
 from ._program import Ended, Form, Program, resolve_program, split_arguments
@@ -27,6 +29,9 @@ __all__ = ["command"]
 LEAKED = 70
 """The exit code of a program that itself exited 0, when `--fail-on` found a leak."""
 
+ENDS = {0, -signal.SIGINT, -signal.SIGTERM, 130, 143}
+"""Exit codes of a program that came to its end, or was ended as services are."""
+
 FORM_KEY = "lastcall.form"
 
 
@@ -36,6 +41,7 @@ class Settings:
 
     destinations: tuple[Destination, ...]
     fail_on: Literal["proof", "scope", "suspicion", "never"]
+    known: KnownLeaks | None
     after_s: float | None
     level: Literal["sessions", "responses"]
     serve: str | None
@@ -69,15 +75,22 @@ class _RunCommand(click.Command):
     "reports",
     metavar="FORM[:PATH]",
     multiple=True,
-    help="text or json, to a file if a path is given; else text goes to stderr, json to stdout."
+    help="text, json or html, to a file if a path is given; else text goes to stderr, json to stdout."
     " May be given again. Default: text.",
 )
 @click.option(
     "--fail-on",
     type=click.Choice(["proof", "scope", "suspicion", "never"]),
-    default="never",
-    show_default=True,
-    help="Exit 70 when a leak at least this sure was found and the program exited 0.",
+    help="Exit 70 when a leak at least this sure was found and the program exited 0."
+    " Default: never; with --baseline, scope.",
+)
+@click.option(
+    "--baseline",
+    metavar="FILE",
+    help="Known leaks, by fingerprint: only others are told, and fail. An entry goes when its leak is gone.",
+)
+@click.option(
+    "--update-baseline", is_flag=True, help="Write what is found to the baseline, and fail on nothing."
 )
 @click.option(
     "--after",
@@ -110,7 +123,15 @@ class _RunCommand(click.Command):
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def command(
-    ctx: click.Context, /, words: tuple[str, ...], reports: tuple[str, ...], **options: object
+    ctx: click.Context,
+    /,
+    words: tuple[str, ...],
+    reports: tuple[str, ...],
+    fail_on: Literal["proof", "scope", "suspicion", "never"] | None,
+    baseline: str | None,
+    *,
+    update_baseline: bool,
+    **options: object,
 ) -> None:
     """
     Run a program unchanged, and name every line that leaks an aiohttp session.
@@ -139,7 +160,13 @@ def command(
     """  # noqa: D301 (click's mark for a paragraph that keeps its lines)
     destinations = parse_destinations(reports or ["text"])
     program = resolve_program(cast("Form", ctx.meta[FORM_KEY]), words)
-    settings = Settings(destinations=destinations, **options)  # type: ignore[arg-type]
+    known = KnownLeaks.read(baseline, update=update_baseline)
+    settings = Settings(
+        destinations=destinations,
+        fail_on=fail_on or ("scope" if known is not None else "never"),
+        known=known,
+        **options,  # type: ignore[arg-type]
+    )
     _run(program, settings)
 
 
@@ -169,8 +196,18 @@ def _run(program: Program, settings: Settings) -> None:
         code = ended.code
         entries = wait_for_stragglers(spool)
         report = merge_entries(entries, main=ended.pid, code=ended.code, ended_at=ended.at)
-        code = _exit_code(ended, report, settings)
-        _tell(report, _notes(program, spool), settings)
+        notes = _notes(program, spool)
+        expired = False
+        if settings.known is not None:
+            report, told, expired = settings.known.settle(
+                report,
+                settings.fail_on,
+                program=f"run {program.name}",
+                is_whole=ended.code in ENDS and report.opened > 0,
+            )
+            notes += told
+        code = _exit_code(ended, report, settings, expired=expired)
+        _tell(report, notes, settings)
     except KeyboardInterrupt:
         pass  # nobody wants to read on
     finally:
@@ -190,8 +227,8 @@ def _environment(spool: Spool) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, SPOOL_VARIABLE: str(spool.directory)}
 
 
-def _exit_code(ended: Ended, report: Report, settings: Settings) -> int:
-    failed = settings.fail_on != "never" and report.fails(settings.fail_on)
+def _exit_code(ended: Ended, report: Report, settings: Settings, *, expired: bool) -> int:
+    failed = settings.fail_on != "never" and (expired or report.fails(settings.fail_on))
     return LEAKED if failed and ended.code == 0 else ended.code
 
 
@@ -206,7 +243,8 @@ def _tell(report: Report, notes: list[str], settings: Settings) -> None:
 
 
 def _is_clean(report: Report) -> bool:
-    return not (report.leaks or report.churn or report.responses or report.pools)
+    fresh = any(leak.count > leak.known for leak in report.leaks)
+    return not (fresh or report.churn or report.responses or report.pools)
 
 
 def _notes(program: Program, spool: Spool) -> list[str]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from lastcall.baseline import Entry
+
 from .book import Book
 from .entries import Guest, Opening, Pile
 from .hooks import hang_up
@@ -18,7 +20,7 @@ from .snapshot import evidence_of, is_open, leak_of
 if TYPE_CHECKING:
     from aiohttp.client import ClientSession
 
-__all__ = ["left_open", "mark_known", "mistrust", "tell", "tell_gone", "without_allowed"]
+__all__ = ["entry_of", "left_open", "mark_known", "mistrust", "tell", "tell_gone", "without_allowed"]
 
 Kept = Callable[["ClientSession"], bool]
 """Tells of a session whether it belongs to its event loop, and not to who asked for it first."""
@@ -100,6 +102,16 @@ def without_allowed(leaks: Iterable[Leak], allowed: int) -> tuple[Leak, ...]:
         if taken < leak.count:
             left.append(dataclasses.replace(leak, count=leak.count - taken))
     return tuple(left)
+
+
+def entry_of(leak: Leak, seen_in: str) -> Entry:
+    """Return *leak* as a baseline writes it, seen when *seen_in* was run."""
+    return Entry(
+        fingerprint=leak.fingerprint,
+        count=leak.count,
+        place=f"{leak.site.file} in {leak.site.function}",
+        seen_in=(seen_in,),
+    )
 
 
 def mark_known(report: Report, known: Callable[[str], int]) -> Report:

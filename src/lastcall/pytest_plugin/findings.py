@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from lastcall.baseline import Entry
+from lastcall.ledger.ends import entry_of
 from lastcall.ledger.records import Leak
 from lastcall.ledger.report import Report, merge_reports
 
@@ -103,16 +104,7 @@ class Outcome:
 
 def entries_of(findings: Iterable[Finding]) -> list[Entry]:
     """Return *findings* as a baseline writes them."""
-    return [
-        Entry(
-            fingerprint=leak.fingerprint,
-            count=leak.count,
-            place=f"{leak.site.file} in {leak.site.function}",
-            seen_in=(finding.seen_in,),
-        )
-        for finding in findings
-        for leak in finding.leaks
-    ]
+    return [entry_of(leak, finding.seen_in) for finding in findings for leak in finding.leaks]
 
 
 def together(outcomes: Iterable[Outcome]) -> Outcome:

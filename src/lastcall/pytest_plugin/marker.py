@@ -30,25 +30,34 @@ class Terms:
     """Why, for those who read the test."""
 
 
-def read_terms(items: Iterable[pytest.Item]) -> dict[str, Terms]:
-    """
-    Return the terms of those tests that have the marker, from node id to terms.
+class _MarkerError(ValueError):
+    """A marker that says something else than `SIGNATURE`; the message is one sentence."""
 
-    Raises:
-        pytest.UsageError: If a marker says something else than `SIGNATURE`; with one sentence.
+
+def read_terms(items: Iterable[pytest.Item]) -> tuple[dict[str, Terms], dict[str, str]]:
+    """
+    Return what the markers say, and what is wrong with them.
+
+    Returns:
+        For the tests with a marker from node id to terms, and for those whose marker says something else
+        than `SIGNATURE` from node id to a sentence.
     """
     terms: dict[str, Terms] = {}
+    wrong: dict[str, str] = {}
     for item in items:
         marker = item.get_closest_marker("lastcall")
         if marker is not None:
-            terms[item.nodeid] = _terms(marker, item.nodeid)
-    return terms
+            try:
+                terms[item.nodeid] = _terms(marker)
+            except _MarkerError as error:
+                wrong[item.nodeid] = f"{item.nodeid}: the marker lastcall {error}"
+    return terms, wrong
 
 
-def _terms(marker: pytest.Mark, test: str) -> Terms:
+def _terms(marker: pytest.Mark) -> Terms:
     arguments = dict(marker.kwargs)
     if len(marker.args) > 1 or (marker.args and "level" in arguments):
-        raise _error(test, "takes one positional argument, the level")
+        raise _MarkerError("takes one positional argument, the level")
     if marker.args:
         arguments["level"] = marker.args[0]
     known = list(Terms.__dataclass_fields__)
@@ -56,28 +65,24 @@ def _terms(marker: pytest.Mark, test: str) -> Terms:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             meant = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(known)}"
-            raise _error(test, f"has no argument {name!r}{meant}")
-    _check(arguments, test)
+            raise _MarkerError(f"has no argument {name!r}{meant}")
+    _check(arguments)
     return Terms(**arguments)
 
 
-def _check(arguments: dict[str, Any], test: str) -> None:
+def _check(arguments: dict[str, Any]) -> None:
     level = arguments.get("level")
     if level is not None and level not in (*LEVELS, "off"):
-        raise _error(test, f"has the level {level!r}; it can be 'proof', 'scope' or 'off'")
+        raise _MarkerError(f"has the level {level!r}; it can be 'proof', 'scope' or 'off'")
     for name, least in (("allow", 0), ("demand", 1)):
         number = arguments.get(name)
         if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < least):
-            raise _error(test, f"has {name}={number!r}; it is a number of sessions from {least} on")
+            raise _MarkerError(f"has {name}={number!r}; it is a number of sessions from {least} on")
     if arguments.get("demand") is not None and (arguments.get("allow") or level == "off"):
         other = "allow" if arguments.get("allow") else "level 'off'"
-        raise _error(test, f"cannot both demand sessions left open and have {other}; leave one of them")
+        raise _MarkerError(f"cannot both demand sessions left open and have {other}; leave one of them")
     if not isinstance(arguments.get("reason", ""), str):
-        raise _error(test, f"has reason={arguments['reason']!r}; it is a text")
-
-
-def _error(test: str, problem: str) -> pytest.UsageError:
-    return pytest.UsageError(f"{test}: the marker lastcall {problem}")
+        raise _MarkerError(f"has reason={arguments['reason']!r}; it is a text")
 
 
 def level_of(terms: Terms | None, level: Level) -> Level | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Generator
 from datetime import datetime
@@ -13,6 +14,7 @@ import pytest
 from lastcall import ledger
 from lastcall.ledger.ends import mistrust
 from lastcall.ledger.records import Leak
+from lastcall.ledger.report import Report
 from lastcall.ledger.scopes import Scope, current_scope, no_scope
 from lastcall.ledger.watch import current, resume
 
@@ -46,6 +48,7 @@ class LastcallPlugin:
         self._scopes = Scopes(self._run)
         self._test = self._run
         self._terms: dict[str, Terms] = {}
+        self._wrong: dict[str, str] = {}
         self._ended: list[Owner] = []
         self._outcome = Outcome()
         self._watch = ledger.watch()
@@ -69,12 +72,17 @@ class LastcallPlugin:
 
     def pytest_sessionstart(self) -> None:
         """Refuse to put sessions to tests where tests do not run one after the other."""
-        refuse_foreign_loops(self._config)
+        if not is_worker(self._config):
+            refuse_foreign_loops(self._config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Read the markers, and count the tests of each file before any is left out."""
-        self._terms = read_terms(items)
+        self._terms, wrong = read_terms(items)
+        if wrong and not is_worker(self._config):
+            raise pytest.UsageError(next(iter(wrong.values())))
+        # xdist replaces a worker that gives up with another, which would do the same.
+        self._wrong = wrong
         self._outcome.tests = dict(Counter(item.nodeid.partition("::")[0] for item in items))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -93,6 +101,8 @@ class LastcallPlugin:
         file = item.nodeid.partition("::")[0]
         self._test = Owner(item.nodeid, item.nodeid, f"pytest {file}", "test")
         self._scopes.begin(self._test)
+        if item.nodeid in self._wrong:
+            pytest.fail(self._wrong[item.nodeid], pytrace=False)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(
@@ -180,9 +190,8 @@ class LastcallPlugin:
         report = ledger.report()
         self._outcome.findings = self._judge.findings
         self._outcome.weak = sorted(self._judge.weak)
-        self._outcome.report = ledger.Report(
-            opened=report.opened, closed=report.closed, processes=report.processes
-        )
+        processes = tuple(dataclasses.replace(process, state="ended") for process in report.processes)
+        self._outcome.report = Report(opened=report.opened, closed=report.closed, processes=processes)
         return self._outcome
 
     def pytest_unconfigure(self) -> None:

@@ -60,7 +60,7 @@ def text_of(leaks: tuple[Leak, ...], *, who: str = "") -> str:
     """Return what failed, in a line that stands for itself and a block for each place."""
     site = leaks[0].site
     others = f" and {len(leaks) - 1} more" if len(leaks) > 1 else ""
-    head = f"{who}{how_many(leaks)} left open, opened at {site}{others}: {site.source}"
+    head = f"{who}{site}{others}: {how_many(leaks)} left open: {site.source}"
     return f"{head}\n{render_leaks(leaks, color=False, width=_WIDTH)}"
 
 
