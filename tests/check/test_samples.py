@@ -50,7 +50,7 @@ def test_a_sample_gets_exactly_what_it_expects(path: Path) -> None:
     assert found - (churn - expected) == expected
 
 
-@pytest.mark.parametrize("path", [path for path in CASES if "clean" in path.stem], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [path for path in CASES if path.stem.endswith("_clean")], ids=lambda path: path.stem)
 def test_a_clean_twin_expects_nothing(path: Path) -> None:
     """What is called clean has no expectation in it, so that the test above means something."""
     assert not expectations(path)
@@ -88,7 +88,11 @@ def test_a_rule_finds_its_own_wrong_example_and_not_the_right_one(rule, form: st
         text = "async def main():\n" + "".join(f"    {line}\n" for line in text.splitlines())
     file = tmp_path / "example.py"
     file.write_text(IMPORTS + text, encoding="utf-8")
-    found = {one.rule for one in run([file], CheckConfig(tests=())).findings}
+    found = {
+        one.rule
+        for one in run([file], CheckConfig(tests=())).findings
+        if form == "wrong" or one.confidence == "high"
+    }
     if form == "wrong":
         assert rule.code in found
     else:

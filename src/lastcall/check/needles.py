@@ -21,6 +21,9 @@ HIDING: tuple[Needle, ...] = (
     (b'"asyncio"', b"CRITICAL", b"aiohttp"),
 )
 
+GENERIC = frozenset({"create_session", "create_client", "get_http_session", "ClientSession"})
+"""Names that many projects have, so that their module has to be mentioned as well."""
+
 CLOSING = (b".close()", b"async with session", b"async with async_", b"async with get_", b".detach()")
 
 
@@ -55,6 +58,8 @@ def learned_needles(analysis: Analysis) -> tuple[Needle, ...]:
 
 def _qualified(name: str, module: str) -> set[Needle]:
     """Return a name together with the parts of its module that an import of it mentions."""
+    if len(name) > len("get_session") and name not in GENERIC:
+        return {(name.encode(),)}
     parts = module.split(".")
     return {(name.encode(), part.encode()) for part in {parts[0], parts[-1]}}
 

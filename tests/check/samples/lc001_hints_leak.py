@@ -11,7 +11,7 @@ def register(session):  # lastcall: borrows
 
 
 async def main() -> None:
-    session = aiohttp.ClientSession()  # expect: LC001 medium
+    session = aiohttp.ClientSession()  # expect: LC001
     register(session)
 
 

@@ -206,14 +206,11 @@ class _Runner:
         return mine and any(isinstance(child, ast.Call) for child in _now(node))
 
     def _gives_away(self, node: ast.stmt) -> bool:
-        """Tell whether the session goes into an attribute or container, or the name is given another value."""
+        """Tell whether the name is given another value."""
         if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
             return False
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        if any(map(self._names, targets)):
-            return True
-        kept = any(isinstance(target, ast.Attribute | ast.Subscript) for target in targets)
-        return kept and self._hands_over(node.value)
+        return any(map(self._names, targets))
 
     def _hands_over(self, node: ast.expr) -> bool:
         """Tell whether *node* is the session, or something made of it."""

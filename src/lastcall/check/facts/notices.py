@@ -67,19 +67,22 @@ class Notices(Values):
         """Return "id" for `id(loop)`, "loop" for a loop itself, "" for any other key."""
         text = ast.unparse(key)
         if isinstance(key, ast.Name):
-            sources = [flow.source for flow in self.flows if flow.target in self.eval(key)]
-            text = " ".join([text, *(self._call_name(source) for source in sources)])
-            if "id(" in text and "loop" in text:
+            mine = self.eval(key)
+            if any(self._is_id_of_loop(flow.source) for flow in self.flows if flow.target in mine):
                 return "id"
         if text.startswith("id(") and "loop" in text:
             return "id"
         return "loop" if text.rpartition(".")[2] in {"loop", "_loop"} or "get_running_loop" in text else ""
 
-    def _call_name(self, value: str) -> str:
-        if not value.startswith("#"):
-            return value
-        number = value[1:].partition(".")[0]
-        return " ".join(self.calls[int(number)].callee)
+    def _is_id_of_loop(self, value: str) -> bool:
+        if not value[1:].isdigit() or not value.startswith("#"):
+            return False
+        call = self.calls[int(value[1:])]
+        if call.callee != ["=builtins.id"]:
+            return False
+        given = [one for _, values in call.args for one in values]
+        made = [name for one in given if one[1:].isdigit() for name in self.calls[int(one[1:])].callee]
+        return any("loop" in name for name in (*given, *made))
 
 
 def _first_text(node: ast.Call) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 
 from .exits import CLOSERS
 from .model import (
-    ASYNC_WITH,
     AWAITED,
     COMPREHENSION,
     DROPPED,
@@ -219,8 +218,8 @@ class Values:
             self.close(_receivers(bases), node, _close_kind(method, how))
         callee = [attribute(base, method) for base in bases] if method else self.eval(node.func)
         name = method or (node.func.id if isinstance(node.func, ast.Name) else "")
-        if name == "super" and not method:
-            callee = ["=super"]
+        if not callee and isinstance(node.func, ast.Name):
+            callee = [f"=builtins.{name}"]
         args = self._arguments(node, name)
         given = [value for _, values in args for value in values]
         if name in STACK_METHODS:
@@ -229,21 +228,21 @@ class Values:
         special = self._special(node, name, bases, given)
         if special is not None:
             return special
-        found = self._elements_got(node, name, bases, how)
-        if not callee and not given:
+        found = self._elements_got(node, name, bases)
+        if (not callee or callee[0].startswith("=builtins.")) and not given and name != "super":
             return []
         keywords = [keyword.arg or "**" for keyword in node.keywords]
         flags = how | self.context
         self.calls.append(Call(self.scope.func, callee, args, place(node), flags, keywords))
         return [f"#{len(self.calls) - 1}", *found]
 
-    def _elements_got(self, node: ast.Call, name: str, bases: list[str], how: int) -> list[str]:
+    def _elements_got(self, node: ast.Call, name: str, bases: list[str]) -> list[str]:
         """Return the elements that a method of a container gives back."""
         if name not in ELEMENT_METHODS or not bases:
             return []
         keys = [key for key in map(_key_of, node.args[:1]) if key]
-        # `session.get(url)` is no look-up in a container, and is awaited or entered.
-        direct = [] if how & (AWAITED | ASYNC_WITH) else bases
+        # `session.get(url)` is no look-up in a container.
+        direct = [] if name == "get" else bases
         return [*direct, *elements(bases), *(f"?[{key}]" for key in keys)]
 
     def _arguments(self, node: ast.Call, name: str) -> list[tuple[str, list[str]]]:

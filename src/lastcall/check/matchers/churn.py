@@ -26,7 +26,9 @@ def match(analysis: Analysis) -> Iterator[Draft]:
         if analysis.program.files[verdict.origin.file].is_test:
             continue
         call = analysis.program.call(verdict.origin.file, verdict.origin.number)
-        if call.flags & (IN_LOOP | COMPREHENSION):
+        if call.flags & COMPREHENSION:
+            continue
+        if call.flags & IN_LOOP:
             yield _in_loop(analysis, verdict)
         else:
             yield from _per_call(analysis, verdict)

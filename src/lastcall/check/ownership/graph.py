@@ -202,7 +202,7 @@ class Graph:
     def _result_types(self, file: int, number: int, depth: int) -> list[ClassRef]:
         found: list[ClassRef] = []
         call = self.program.call(file, number)
-        if call.callee == ["=super"]:
+        if call.callee == ["=builtins.super"]:
             return []
         for target in self._resolve(file, call, depth + 1):
             if target.kind == "class":
@@ -289,7 +289,7 @@ class Graph:
         classes = self.types(file, head, depth + 1)
         if head.startswith("#") and head[1:].isdigit():
             call = self.program.call(file, int(head[1:]))
-            if call.callee == ["=super"]:
+            if call.callee == ["=builtins.super"]:
                 return self._super_callable(file, call, method)
         found = [
             Target("func", ref, method, bound="staticmethod" not in self.program.func(ref).decorators)

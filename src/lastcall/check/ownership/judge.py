@@ -136,7 +136,8 @@ class Judge:
             and one.close.kind in {"await", "later"}
             for one in good
         )
-        if not local or found.keeps or found.returned:
+        lasting = any(keep.kind != "wild" for keep in found.keeps)
+        if not local or lasting or found.returned:
             return Verdict(origin, found, "closed")
         func = self.program.func((origin.file, call.func))
         ways = [func.exits.get(one.node.removeprefix(home)) for one in good]

@@ -211,6 +211,8 @@ class _Walk:
             self.found.owned_by_hint = True
         elif target.kind in {"func", "class"}:
             self._enter(state, site, target, key, suffix)
+        elif target.name == "builtins.super":
+            return
         elif target.name in RUNNERS and key != "0":
             self._run_later(state, site, key, suffix)
         elif target.name.rpartition(".")[2] not in HARMLESS and target.name not in self.borrowers:
