@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable
+from typing import NamedTuple
 
-__all__ = ["Scope", "bound_names", "dotted", "import_bindings", "walk_scope"]
+__all__ = ["Names", "Scope", "dotted", "import_bindings", "names_in"]
 
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+DEFINITIONS = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
+NAMING = frozenset({ast.ExceptHandler, ast.MatchAs, ast.MatchStar})
 
 
 class Scope:
@@ -49,50 +51,76 @@ def dotted(node: ast.expr) -> str:
     return ".".join([node.id, *reversed(parts)])
 
 
-def walk_scope(body: list[ast.stmt]) -> Iterator[ast.AST]:
-    """Yield the nodes of a function's body, without those of functions and classes defined in it."""
-    todo: list[ast.AST] = list(reversed(body))
+class Names(NamedTuple):
+    """What the statements of one scope bind."""
+
+    bound: set[str]
+    """Names assigned to, those of `global` and `nonlocal` excepted."""
+
+    imports: list[ast.Import | ast.ImportFrom]
+    defined: list[str]
+    """Names of functions and classes."""
+
+    yields: bool
+
+
+def names_in(body: list[ast.stmt]) -> Names:
+    """Return what a body binds, leaving out the bodies of functions and classes defined in it."""
+    found = Names(set(), [], [], yields=False)
+    elsewhere: set[str] = set()
+    yields = False
+    todo: list[ast.AST] = list(body)
     while todo:
         node = todo.pop()
-        yield node
-        if not isinstance(node, (*FUNCTIONS, ast.ClassDef)):
-            todo.extend(ast.iter_child_nodes(node))
+        kind = type(node)
+        if kind is ast.Name:
+            if type(node.ctx) is not ast.Load:  # type: ignore[attr-defined]
+                found.bound.add(node.id)  # type: ignore[attr-defined]
+            continue
+        if kind is ast.Constant or kind is ast.Lambda:
+            continue
+        if kind in DEFINITIONS:
+            found.defined.append(node.name)  # type: ignore[attr-defined]
+            continue
+        if kind is ast.Import or kind is ast.ImportFrom:
+            found.imports.append(node)  # type: ignore[arg-type]
+        elif kind is ast.Global or kind is ast.Nonlocal:
+            elsewhere.update(node.names)  # type: ignore[attr-defined]
+        elif kind in NAMING:
+            if node.name:  # type: ignore[attr-defined]
+                found.bound.add(node.name)  # type: ignore[attr-defined]
+        elif kind is ast.Yield or kind is ast.YieldFrom:
+            yields = True
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                todo += [one for one in value if isinstance(one, ast.AST)]
+            elif isinstance(value, ast.AST):
+                todo.append(value)
+    found.bound.difference_update(elsewhere)
+    return found._replace(yields=yields)
 
 
-def bound_names(body: list[ast.stmt]) -> tuple[set[str], set[str]]:
-    """Return the names a body binds by assignment, and those it declares to be of another scope."""
-    bound: set[str] = set()
-    elsewhere: set[str] = set()
-    for node in walk_scope(body):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            bound.add(node.id)
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            elsewhere.update(node.names)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            bound.add(node.name)
-        elif isinstance(node, ast.MatchAs | ast.MatchStar) and node.name:
-            bound.add(node.name)
-    return bound - elsewhere, elsewhere
-
-
-def import_bindings(body: list[ast.stmt], module: str, *, is_package: bool) -> dict[str, str]:
+def import_bindings(
+    nodes: Iterable[ast.Import | ast.ImportFrom], module: str, *, is_package: bool
+) -> dict[str, str]:
     """
-    Return what the imports of one scope bind: from name to full name.
+    Return what imports bind: from name to full name.
 
     Args:
-        body: The scope's statements; imports inside `if`, `try` and `with` count.
+        nodes: The imports.
 
         module: Full name of the module, which relative imports start from.
 
         is_package: Whether the module is a package's `__init__`.
     """
     found: dict[str, str] = {}
-    for node in walk_scope(body):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 name = alias.name if alias.asname else alias.name.partition(".")[0]
                 found[alias.asname or name] = name
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = _import_base(node, module, is_package=is_package)
             for alias in node.names:
                 found[alias.asname or alias.name] = f"{base}.{alias.name}" if base else alias.name

@@ -25,7 +25,7 @@ from .model import (
     Func,
     Place,
 )
-from .names import Scope, bound_names, dotted, import_bindings, walk_scope
+from .names import Names, Scope, dotted, import_bindings, names_in
 from .notices import Notices
 from .values import attribute, place
 
@@ -50,8 +50,7 @@ class Statements(Notices):
         """Run through a whole module, and return what its imports bind."""
         last = body[-1].end_lineno if body else 1
         self.funcs.append(_func("", "", -1, -1, Place(1, 0, last or 1, 0)))
-        imports = import_bindings(body, self.module, is_package=self.is_package)
-        self._bind(self.scope, body, imports)
+        imports = self._bind(self.scope, names_in(body))
         self.run(body)
         while self.pending:
             self.pending.pop()()
@@ -61,14 +60,13 @@ class Statements(Notices):
         ]
         return imports
 
-    def _bind(self, scope: Scope, body: list[ast.stmt], imports: dict[str, str]) -> None:
-        bound, _ = bound_names(body)
-        scope.locals |= bound
+    def _bind(self, scope: Scope, names: Names) -> dict[str, str]:
+        scope.locals |= names.bound
+        imports = import_bindings(names.imports, self.module, is_package=self.is_package)
         scope.bindings.update((name, f"={full}") for name, full in imports.items())
         if scope.outer is None:
-            for node in walk_scope(body):
-                if isinstance(node, Function | ast.ClassDef):
-                    scope.bindings[node.name] = f"={self.module}.{node.name}"
+            scope.bindings.update((name, f"={self.module}.{name}") for name in names.defined)
+        return imports
 
     def run(self, body: Sequence[ast.stmt]) -> None:
         """Run through statements; an `if` that leaves guards those after it."""
@@ -301,7 +299,8 @@ class Statements(Notices):
             self.eval(decorator)
         index = len(self.funcs)
         decorators = [self.name_of(decorator) for decorator in node.decorator_list]
-        flags = _kind(node)
+        names = names_in(node.body)
+        flags = _kind(node, names)
         func = _func(node.name, self._symbol(node.name), cls, self.scope.func, place(node))
         func = func._replace(
             params=self._params(node.args),
@@ -316,17 +315,21 @@ class Statements(Notices):
         elif self.scope.outer is not None:
             self.scope.bindings[node.name] = f"!{index}"
         static = any(name.endswith("staticmethod") for name in decorators)
-        self._enter(node.args, node.body, index, "" if static or cls < 0 else _first(node.args), cls)
+        self_name = "" if static or cls < 0 else _first(node.args)
+        self._enter(node.args, node.body, names, index, self_name, cls)
 
     def define_lambda(self, node: ast.Lambda) -> str:
         """Enter a lambda and return its value."""
         index = len(self.funcs)
         func = _func("<lambda>", self._symbol("<lambda>"), -1, self.scope.func, place(node))
         self.funcs.append(func._replace(params=self._params(node.args), flags=LAMBDA))
-        self._enter(node.args, [ast.Return(value=node.body)], index, "", -1)
+        body: list[ast.stmt] = [ast.copy_location(ast.Return(value=node.body), node)]
+        self._enter(node.args, body, names_in(body), index, "", -1)
         return f"!{index}"
 
-    def _enter(self, args: ast.arguments, body: list[ast.stmt], index: int, self_name: str, cls: int) -> None:
+    def _enter(
+        self, args: ast.arguments, body: list[ast.stmt], names: Names, index: int, self_name: str, cls: int
+    ) -> None:
         """Arrange for a function's body to be run when everything around it has been seen."""
         outer = self.scope
         if outer.cls >= 0 and cls >= 0 and outer.outer is not None:
@@ -337,8 +340,7 @@ class Statements(Notices):
         def run() -> None:
             before = self.scope, self.context, self.guards
             self.scope, self.context, self.guards = scope, 0, []
-            imports = import_bindings(body, self.module, is_package=self.is_package)
-            self._bind(scope, body, imports)
+            self._bind(scope, names)
             first_call, first_close = len(self.calls), len(self.closes)
             self.run(body)
             self._exits(body, index, first_call, first_close)
@@ -437,10 +439,9 @@ def _func(name: str, symbol: str, cls: int, parent: int, at: Place) -> Func:
     return Func(name, symbol, cls, parent, [], [], 0, at, [], [], "", "", {})
 
 
-def _kind(node: Function) -> int:
+def _kind(node: Function, names: Names) -> int:
     kind = ASYNC if isinstance(node, ast.AsyncFunctionDef) else 0
-    generates = any(isinstance(child, ast.Yield | ast.YieldFrom) for child in walk_scope(node.body))
-    if generates:
+    if names.yields:
         return ASYNC_GENERATOR if kind else GENERATOR
     return kind
 
