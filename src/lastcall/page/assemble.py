@@ -85,7 +85,7 @@ def assemble_file(title: str, body: str, script: str, data: Any, *, style: str =
     Args:
         title: As plain text.
 
-        body: The HTML between `<body>` and its end, written by us: no data of anybody's.
+        body: The HTML between `<body>` and its end, written by us; what data it has is escaped.
 
         script: JavaScript; it finds the data as JSON in the element "data", and puts them in as text.
 

@@ -139,6 +139,7 @@ def test_the_page_is_one_file_that_loads_nothing() -> None:
     )
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", page)
     assert MARKUP not in page
+    assert "latency         p50" in page.partition("<noscript>")[2].partition("</noscript>")[0]
     assert len(page) < 200_000
 
 
