@@ -1,7 +1,8 @@
 // Charts in SVG: to be read with a pointer, by keyboard, and as a table. They follow the page's colours and
 // width, and charts of one group show the same moment and the same part of the run.
 //
-//   chart({ title, note, scale, domain, start, data, series, x, y, marks, group }) gives a <figure>.
+//   new Chart({ title, note, scale, domain, start, data, series, x, y, marks, group }) has a figure, the element;
+//   after a change of its data, draw() shows them.
 //
 //   scale     "time" (seconds), "log" or "linear": the axis from left to right
 //   domain    [from, to]: all there is
@@ -310,8 +311,6 @@ class Chart {
     };
   }
 }
-
-const chart = spec => new Chart(spec).figure;
 
 // Spread counts of fine buckets over as many bins as there is room for, each as wide as the next on a log scale.
 function bins(buckets, from, to, pixels, most = Infinity) {

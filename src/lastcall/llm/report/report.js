@@ -100,7 +100,7 @@ function overTime(title, note, y, ...series) {
   const edges = report.series.map(part => [part.start, part.start + part.seconds]);
   const all = { edges, values: series.map(one => one.values) };
   const domain = [0, edges.at(-1)[1]];
-  return chart({ title, note, scale: "time", domain, data: () => all, series, x: clock, y, group: "run" });
+  return new Chart({ title, note, scale: "time", domain, data: () => all, series, x: clock, y, group: "run" }).figure;
 }
 
 function run() {
@@ -139,14 +139,14 @@ function spread(title, note, tone, found, none = "were 0") {
   if (!some.length) return h("figure", { class: "chart" }, caption(title, `${note}; none at all`));
   const domain = [some[0][0] / 1.06, some.at(-1)[1] * 1.06];
   const counted = some.reduce((all, [, , value]) => all + value, 0), zeros = found.count - counted;
-  const drawn = chart({
+  const drawn = new Chart({
     title, scale: "log", domain, start: firstShown(some, domain), x: axisDuration, y: axisRate,
     note: zeros ? `${note}; ${number(zeros)} of ${number(found.count)} ${none}` : note,
     marks: ["p50", "p90", "p99"].filter(name => found[name]).map(name => ({ at: found[name], label: name })),
     // Of few values few bars: each of its own would only be noise.
     data: (from, to, pixels) => bins(some, from, to, pixels, Math.max(16, 4 * Math.sqrt(counted))),
     series: [{ name: "count", kind: "bars", tone }],
-  });
+  }).figure;
   drawn.append(h("dl", { class: "stats" }, ["mean", "p50", "p90", "p95", "p99", "max"].map(name =>
     h("div", {}, h("dt", {}, name), h("dd", {}, duration(found[name]))))));
   return drawn;

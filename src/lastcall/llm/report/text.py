@@ -67,7 +67,7 @@ def _report(report: Report) -> Iterator[Line]:
     yield _summary(report)
     yield _in_all(report)
     if report.ending != "complete":
-        yield _row("stopped", (report.reason or report.ending, "yellow"))
+        yield _row(report.ending, (report.reason or "before its end", "yellow"))
     for label, spread in (
         ("latency", report.latency),
         ("first token", report.first_chunk),
