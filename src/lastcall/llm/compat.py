@@ -17,7 +17,7 @@ from aiohttp import ClientRequest, ClientSession, DummyCookieJar, HttpVersion11,
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import BaseConnector, Connection
-from aiohttp.streams import StreamReader
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 if TYPE_CHECKING:
     from aiohttp.connector import BaseConnector as Connector
@@ -33,6 +33,7 @@ __all__ = [
     "make_ready",
     "never_pooled",
     "obstacle",
+    "taken",
 ]
 
 _GLOBALS = vars(aiohttp.client)
@@ -79,12 +80,30 @@ def divert(payload: StreamReader, consumer: Any) -> None:
 
         consumer: Its `take(data)` is called with each piece, then once `end()` or `fail(error)`.
     """
-    early = payload.read_nowait(-1)
+    early = taken(payload)
     payload.__class__ = Sink
     payload._buffer = consumer
     if early:
         consumer.take(early)
+    if payload._exception is not None:
+        consumer.fail(payload._exception)
+        return
     payload.on_eof(consumer.end)
+    if payload._protocol._reading_paused:
+        payload._protocol.resume_reading()
+
+
+def taken(payload: StreamReader) -> bytes:
+    """
+    Return what was received of *payload*.
+
+    Its own `read_nowait` looks at each HTTP chunk whether to read on: for a burst of a stream that takes
+    longer than all the rest.
+    """
+    if payload is EMPTY_PAYLOAD:
+        return b""
+    buffer = payload._buffer
+    return buffer[0] if len(buffer) == 1 else b"".join(buffer)
 
 
 class Asking(ClientRequest):

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, NoReturn
 
 from .answer import Answer
+from .compat import taken
 from .errors import TimedOutError
 from .stream import Events, OpenStream
 
@@ -43,7 +44,7 @@ async def read_whole(exchange: Exchange, message: RawResponseMessage) -> Answer:
     payload = exchange.payload
     assert payload is not None
     if payload.is_eof():
-        body = payload.read_nowait(-1)
+        body = taken(payload)
     else:
         whole = Whole(exchange.loop)
         try:

@@ -28,7 +28,7 @@ class EventParser:
         self._data: list[bytes] = []  # of an event that has not ended, one for each of its lines
         self._halves_crlf = False
         self._at_start = True
-        self._is_between = False
+        self._is_between = True
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes, of any length, and return the data of each event that is complete now."""
@@ -41,6 +41,7 @@ class EventParser:
         # What servers send nearly always: whole events of one line each, and no CR anywhere.
         if self._is_between and data.startswith(b"data: ") and data.endswith(b"\n\n"):
             inner = data[6:-2]
+            self._at_start = False
             if b"\r" not in inner:
                 if b"\n" not in inner:
                     if inner and inner != _DONE:

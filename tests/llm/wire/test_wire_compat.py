@@ -41,7 +41,7 @@ class _Slower(StreamReader):
         (BaseConnector, "connect", _without_timeout),
         (ResponseHandler, "data_received", _never_feeds),
         (ResponseHandler, "set_response_params", _without_timeout),
-        (StreamReader, "read_nowait", _without_timeout),
+        (StreamReader, "feed_eof", _without_timeout),
         (StreamReader, "on_eof", _never_feeds),
     ],
 )
