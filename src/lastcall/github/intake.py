@@ -231,21 +231,24 @@ async def _read(receive: Receive, announced: bytes, body_max: int) -> bytes:
     """Return the body; refuse it as soon as it is seen to be too long, or takes too long."""
     if announced.isdigit() and len(announced) < 20 and int(announced) > body_max:  # noqa: PLR2004 - 64 bits
         raise _too_large(body_max)
-    # Not within the limit of time, which costs a timer: who sends nothing holds a connection, as who sends
-    # half a header does. What is mostly sent in one piece needs no more than this.
-    first, more = await _piece(receive)
-    if not more and len(first) <= body_max:
-        return first
-    body = bytearray(first)
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            while more and len(body) <= body_max:
-                piece, more = await _piece(receive)
-                body += piece
+            body, more = await _piece(receive)
+            if more:
+                body = await _rest(receive, bytearray(body), body_max)
     except TimeoutError:
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the body took too long") from None
     if len(body) > body_max:
         raise _too_large(body_max)
+    return body
+
+
+async def _rest(receive: Receive, body: bytearray, body_max: int) -> bytes:
+    """Return the body that has begun, or as much of it as shows that it is too long."""
+    more = True
+    while more and len(body) <= body_max:
+        piece, more = await _piece(receive)
+        body += piece
     return bytes(body)
 
 

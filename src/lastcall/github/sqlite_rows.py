@@ -12,6 +12,7 @@ from .group_commit import OneByOneError
 from .inbox import Added, Delivery, HandlerRecord, Received, State, Summary, Verdict
 
 __all__ = [
+    "SUSPECT",
     "Arrival",
     "Lease",
     "Settlement",
@@ -37,6 +38,9 @@ _SUMMARY = (
 )
 
 _BODY = "(SELECT body FROM bodies WHERE bodies.seq = deliveries.seq)"
+
+SUSPECT = 2
+"""Crashes after which a delivery is handled alone: one of those leased when a worker died killed it."""
 
 _PURGE_BATCH = 500
 """Rows to delete in one go, so that a delivery that comes in meanwhile need not wait for long."""
@@ -99,18 +103,23 @@ def claim(connection: sqlite3.Connection, lease: Lease, latest: float, limit: in
 
         latest: A due time beyond this comes from a clock that jumped: such a row is due now.
 
-        limit: At most so many.
+        limit: At most so many. Of those that may have killed a worker one at a time is leased, so that no
+            other one has its crashes counted.
     """
     found = connection.execute(
         "UPDATE deliveries SET state = 'running', lease_owner = ?, lease_until = ?, attempts = attempts + 1"
         " WHERE seq IN ("
         "  SELECT seq FROM deliveries AS d WHERE state = 'queued' AND (not_before <= ? OR not_before > ?)"
+        f"  AND (crashes < {SUSPECT} OR seq = ("
+        f"   SELECT min(seq) FROM deliveries WHERE state = 'queued' AND crashes >= {SUSPECT}"
+        "    AND (not_before <= ? OR not_before > ?)"
+        f"   AND NOT EXISTS (SELECT 1 FROM deliveries WHERE state = 'running' AND crashes >= {SUSPECT})))"
         "  AND (key IS NULL OR NOT EXISTS ("
         "   SELECT 1 FROM deliveries AS e WHERE e.key = d.key AND e.seq < d.seq"
         "   AND e.state IN ('queued', 'running')"
         "  )) ORDER BY seq LIMIT ?"
         f" ) RETURNING seq, {_SUMMARY}, content_type, {_BODY}",
-        (lease.owner, lease.until, lease.now, latest, limit),
+        (lease.owner, lease.until, *(lease.now, latest) * 2, limit),
     ).fetchall()
     # RETURNING promises no order.
     return [_delivery(row[1:]) for row in sorted(found, key=lambda row: int(row[0]))]

@@ -28,7 +28,7 @@ _STATEMENTS = 500
 """Statements kept prepared: one for each number of rows that is written at once."""
 
 _SCHEMA_VERSION = 2
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE deliveries (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     delivery_id TEXT NOT NULL UNIQUE,
@@ -44,12 +44,13 @@ CREATE TABLE deliveries (
     lease_owner TEXT,
     lease_until REAL,
     last_error TEXT,
-    handlers TEXT NOT NULL DEFAULT '{}'
+    handlers TEXT NOT NULL DEFAULT '{{}}'
 );
 CREATE INDEX deliveries_by_state ON deliveries (state, seq);
 CREATE INDEX deliveries_by_key ON deliveries (key, seq) WHERE key IS NOT NULL;
+CREATE INDEX deliveries_suspect ON deliveries (state, seq) WHERE crashes >= {rows.SUSPECT};
 CREATE TABLE bodies (seq INTEGER PRIMARY KEY, body BLOB NOT NULL);
-PRAGMA user_version = 2;
+PRAGMA user_version = {_SCHEMA_VERSION};
 """
 # Bodies are apart because a change of state rewrites its whole row.
 
@@ -66,7 +67,8 @@ class SQLiteInbox:
         lease_s: Seconds after which a delivery whose worker says nothing more is taken up again. At start
             that happens at once for workers of this machine that are dead.
 
-        crashes_max: A delivery whose worker died so often with it is dead: it may be what kills them.
+        crashes_max: A delivery whose worker died so often with it is dead: it is what kills them. From the
+            second time on such deliveries are handled one at a time, so that none is blamed for another.
 
         delay_max_s: No delay of a `Verdict` is longer, so a due time further ahead comes from a clock that
             jumped, and is ignored.

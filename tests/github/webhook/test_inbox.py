@@ -135,6 +135,32 @@ async def test_what_kills_its_worker_again_and_again_is_dead(path: Path) -> None
         await inbox.close()
 
 
+async def test_those_beside_a_delivery_that_kills_are_not_blamed(path: Path) -> None:
+    """What was leased when a worker died twice is handled alone from then on: the guilty one dies."""
+    clock = Clock()
+    names = [str(number) for number in range(20)]
+    handled: list[str] = []
+    for start in range(40):
+        inbox = SQLiteInbox(path, clock=clock, crashes_max=5)
+        await inbox.open()
+        if not start:
+            for name in names:
+                await inbox.add(received(name))
+        while claimed := [one.delivery_id for one in await inbox.claim(50)]:
+            if "7" in claimed:  # it kills the process, and nothing of this is written
+                break
+            for name in claimed:
+                await inbox.settle(name, DONE)
+            handled += claimed
+        clock.now += 100
+        await inbox.close()
+    assert sorted(handled) == sorted(set(names) - {"7"})
+    inbox = SQLiteInbox(path, clock=clock)
+    await inbox.open()
+    assert await inbox.known(["7"]) == {"7": State.DEAD}
+    await inbox.close()
+
+
 @pytest.mark.parametrize("jump", [-1e6, 1e6])
 async def test_a_clock_that_jumps_delays_nothing_for_long(path: Path, jump: float) -> None:
     """Neither due times nor leases that lie in another age hold work back, nor is it taken twice."""

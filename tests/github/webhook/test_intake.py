@@ -159,15 +159,18 @@ async def test_a_body_is_refused_as_soon_as_it_is_too_long(client: httpx.AsyncCl
     assert sent < 20
 
 
-async def test_a_body_that_stops_half_way_is_given_up(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("begun", [True, False])
+async def test_a_body_that_does_not_come_is_given_up(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, begun: bool
 ) -> None:
-    """A sender cannot hold a delivery open for ever."""
+    """A sender cannot hold a delivery open for ever, neither half way nor with its headers alone."""
     monkeypatch.setattr("lastcall.github.intake._BODY_SECONDS", 0.05)
 
     async def stuck() -> AsyncIterator[bytes]:
-        yield b"x"
+        if begun:
+            yield b"x"
         await asyncio.sleep(30)
+        yield b""
 
     assert (await client.post("/webhook", content=stuck(), headers=signed(b"x"))).status_code == 408
 
