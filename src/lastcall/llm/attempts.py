@@ -8,17 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, Self, TypeVar
 
-from .balance import Balance
 from .errors import LLMError, TimedOutError
 from .lane import Lane, Turn
-from .problems import Redactor
+from .place import Place
 from .retrying import cause_of, delay_after, is_worth_another
-from .sharing import Pool
 from .target import Target
 from .timeouts import Timeouts
-from .wire import Wire
 
-__all__ = ["Attempts", "OnRetry", "Options", "Place"]
+__all__ = ["Attempts", "OnRetry", "Options"]
 
 _log = logging.getLogger("lastcall.llm")
 
@@ -26,41 +23,6 @@ _Result = TypeVar("_Result")
 
 OnRetry = Callable[[str, float], None]
 """Called before the wait for another attempt, with its cause (as in `Outcome.retries`) and its seconds."""
-
-
-class Place:
-    """
-    Where a handle sends requests on one loop.
-
-    Attributes:
-        loop: The loop.
-
-        pool: The session and its wire.
-
-        lanes: What limits each server, in the order of the handle's servers.
-
-        lane: The only one; None if there are several.
-
-        balance: Chooses among several servers; None for one.
-
-        redactor: Keeps the key out of errors.
-
-        targets: From a path as it was given to its target on each server; filled at first use.
-    """
-
-    __slots__ = ("balance", "lane", "lanes", "loop", "pool", "redactor", "targets", "wire")
-
-    def __init__(
-        self, pool: Pool, lanes: tuple[Lane, ...], balance: Balance | None, redactor: Redactor
-    ) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.pool = pool
-        self.wire: Wire = pool.wire
-        self.lanes = lanes
-        self.lane = lanes[0] if balance is None else None
-        self.balance = balance
-        self.redactor = redactor
-        self.targets: dict[str, tuple[Target, ...]] = {}
 
 
 @dataclass(slots=True)
@@ -90,7 +52,9 @@ class Attempts(ABC, Generic[_Result]):
     Args:
         place: Where to send it.
 
-        path: A key of the place's targets.
+        path: What is asked.
+
+        targets: That path on each server, in the order of the handle's servers.
 
         body: What to send.
 
@@ -100,10 +64,12 @@ class Attempts(ABC, Generic[_Result]):
     keeps_turn = False
     """Whether the turn goes on when an attempt has succeeded, as for a stream that is read later."""
 
-    def __init__(self, place: Place, path: str, body: bytes, options: Options) -> None:
+    def __init__(
+        self, place: Place, path: str, targets: tuple[Target, ...], body: bytes, options: Options
+    ) -> None:
         self._place = place
         self._path = path
-        self._targets = place.targets[path]
+        self._targets = targets
         self._body = body
         self._options = options
         total = options.timeouts.total

@@ -8,7 +8,6 @@ from typing import Any, Self
 import msgspec
 
 from .asking import Opened, error_of, stream_error
-from .attempts import Options, Place
 from .errors import LLMError
 from .stream import OpenStream
 
@@ -33,13 +32,9 @@ class ChatStream:
         LLMError: What `ChatHandle` raises, before its first event.
     """
 
-    def __init__(
-        self, place: Callable[[], Awaitable[Place]], path: str, body: bytes, options: Options
-    ) -> None:
-        self._find_place = place
+    def __init__(self, path: str, ask: Callable[[], Awaitable[Opened]]) -> None:
         self._path = path
-        self._body = body
-        self._options = options
+        self._ask = ask
         self._asked: Opened | None = None
         self._stream: OpenStream | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -110,7 +105,7 @@ class ChatStream:
 
     async def _open(self) -> OpenStream:
         self._loop = asyncio.get_running_loop()
-        self._asked = Opened(await self._find_place(), self._path, self._body, self._options)
+        self._asked = await self._ask()
         self._stream = await self._asked.run()
         return self._stream
 

@@ -13,18 +13,16 @@ from aiohttp import ClientSession
 
 from lastcall.sessions.lines import callers_line
 
-from .asking import Collected, Plain, checked, readable_object
-from .attempts import OnRetry, Options, Place
-from .balance import Balance
+from .asking import Collected, Opened, Plain, checked, readable_object
+from .attempts import OnRetry, Options
 from .chat_stream import ChatStream
 from .errors import LLMError, RequestError
 from .lane import lane_for
 from .outcome import Outcome
+from .place import Place
 from .problems import Redactor
-from .proxies import environments_proxy
-from .settings import Address, Settings
+from .settings import Settings
 from .sharing import borrow, join, leave
-from .target import Target
 from .timeouts import Timeouts
 
 __all__ = ["ChatHandle"]
@@ -203,13 +201,12 @@ class ChatHandle:
         data = self._encoded({**body, "stream": True})
         options = self._options_for(timeout, max_retries)
 
-        async def place() -> Place:
-            here = self._here() or await self._enter()
-            if path not in here.targets:
-                self._prepare(here, path)
-            return here
+        async def ask() -> Opened:
+            place = self._here() or await self._enter()
+            targets = place.targets.get(path) or place.prepare(path)
+            return Opened(place, path, targets, data, options)
 
-        return ChatStream(place, path, data, options)
+        return ChatStream(path, ask)
 
     async def request(
         self,
@@ -251,11 +248,11 @@ class ChatHandle:
         if timeout is not None or max_retries is not None or retry_truncated or on_retry is not None:
             options = self._options_for(timeout, max_retries, retry_truncated, on_retry)
         place = self._here() or await self._enter()
-        targets = place.targets.get(path) or self._prepare(place, path)
+        targets = place.targets.get(path) or place.prepare(path)
         if stream:
-            return await Collected(place, path, body, options).run()
+            return await Collected(place, path, targets, body, options).run()
         if place.lane is None or not place.lane.free:
-            return await Plain(place, path, body, options).run()
+            return await Plain(place, path, targets, body, options).run()
         # The common case goes the shortest way, with all that follows a failure in `Attempts`. Each coroutine
         # and each object less is worth a microsecond with hundreds under way.
         started = monotonic()
@@ -264,7 +261,7 @@ class ChatHandle:
             seconds = monotonic() - started
             return Outcome(answer.status, checked(answer, path, targets[0]), answer.headers, 1, 0.0, seconds)
         except LLMError as error:
-            request = Plain(place, path, body, options).after(error, started)
+            request = Plain(place, path, targets, body, options).after(error, started)
         return await request.run()
 
     def close_session(self) -> Coroutine[Any, Any, None]:
@@ -345,31 +342,12 @@ class ChatHandle:
         """Find out where requests go on the running loop; wait for the shared session."""
         settings = self._settings
         pool = await join(self, settings.profile) if settings.session is None else borrow(settings.session)
-        lanes = tuple(lane_for(str(address.url), self._key, settings) for address in settings.servers)
-        balance = Balance(lanes, [address.weight for address in settings.servers]) if len(lanes) > 1 else None
-        place = Place(pool, lanes, balance, self._redactor)
+        lanes = tuple(lane_for(str(address.url), self._key, self, settings) for address in settings.servers)
+        place = Place(pool, lanes, settings, self._redactor)
         for closed in [loop for loop in tuple(self._places) if loop.is_closed()]:
             self._places.pop(closed, None)
         self._places[place.loop] = self._place = place
         return place
-
-    def _prepare(self, place: Place, path: str) -> tuple[Target, ...]:
-        """Make ready what requests to *path* have in common, and return it: a target for each server."""
-        session = place.pool.session
-        targets = tuple(self._target(server, path, session) for server in self._settings.servers)
-        return place.targets.setdefault(path, targets)
-
-    def _target(self, server: Address, path: str, session: ClientSession) -> Target:
-        settings = self._settings
-        proxy = getattr(session, "_default_proxy", None)
-        if proxy is None and not settings.clear_proxy:
-            proxy = environments_proxy(server.url)
-        headers = dict(session.headers)
-        if settings.api_key:
-            headers["Authorization"] = f"Bearer {settings.api_key}"
-        headers.update(settings.headers)
-        shortened = path.removeprefix("/v1")
-        return Target.make(str(server.url), shortened, headers=headers, proxy=proxy, ssl=settings.ssl)
 
     async def _close(self, by: str) -> None:
         place = self._places.pop(asyncio.get_running_loop(), None)
@@ -377,6 +355,8 @@ class ChatHandle:
             return
         if self._place is place:
             self._place = None
+        for lane in place.lanes:
+            lane.part(self)
         await leave(self, place.pool, by)
 
 

@@ -3,10 +3,13 @@
 import asyncio
 import math
 import random
+import sys
 import time
+import weakref
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from lastcall.pacing import Spacing, TokenBucket, backoff
 
@@ -20,6 +23,7 @@ from .settings import Settings
 __all__ = ["Lane", "Turn", "lane_for"]
 
 _LANES_MAX = 1000
+_CEILING = 1000
 _MINUTE = 60.0
 _COOL_BASE = 1.0
 _COOL_LONGEST = 30.0
@@ -39,7 +43,16 @@ _MEMORY = 0.1
 _NO_CREDIT = "insufficient_quota"
 
 _lanes: dict[asyncio.AbstractEventLoop, OrderedDict[tuple[str, str], "Lane"]] = {}
-"""By loop, then by base URL and a hash of the key."""
+"""By loop, then by base URL and a hash of the key: handles are made for each task, servers count by key."""
+
+
+class _Limits(NamedTuple):
+    """What a handle asks of a lane; None for no limit."""
+
+    concurrency: int | None = None
+    rpm: float | None = None
+    tpm: float | None = None
+    adaptive: bool = False
 
 
 @dataclass(slots=True)
@@ -87,7 +100,8 @@ class Lane:
         self._requests: TokenBucket | None = None
         self._tokens: TokenBucket | None = None
         self._spacing = Spacing(0.0)
-        self._lowest = {"concurrency": math.inf, "rpm": math.inf, "tpm": math.inf}
+        self._wishes: dict[_Limits, weakref.WeakSet[object]] = {}
+        self._lowest = _Limits()
         self._cool_downs = 0
         self._answer_tokens = _FIRST_TOKENS
 
@@ -101,19 +115,18 @@ class Lane:
         """Whether it has to be told what each answer took."""
         return self._tokens is not None
 
-    def narrow(self, settings: Settings) -> None:
-        """Take on the limits of one more handle: the lowest of each holds for all."""
+    def join(self, user: object, settings: Settings) -> None:
+        """Take on the limits of one more handle, *user*: the lowest of each in use counts."""
+        limits = _Limits(settings.concurrency, settings.rpm, settings.tpm, settings.adaptive)
+        self._wishes.setdefault(limits, weakref.WeakSet()).add(user)
         self._is_counted = self._is_counted or len(settings.servers) > 1
-        if self._lowers("rpm", settings.rpm):
-            self._requests = _bucket(self._lowest["rpm"])
-        if self._lowers("tpm", settings.tpm):
-            self._tokens = _bucket(self._lowest["tpm"])
-        lower = self._lowers("concurrency", settings.concurrency)
-        if settings.adaptive and (self._adaptive is None or lower):
-            ceiling = self._lowest["concurrency"]
-            self._adaptive = AdaptiveLimit() if math.isinf(ceiling) else AdaptiveLimit(int(ceiling))
-        self._resize()
-        self._settle()
+        self._apply()
+
+    def part(self, user: object) -> None:
+        """Forget the limits of a handle that is closed; of one that is collected they go by themselves."""
+        for users in self._wishes.values():
+            users.discard(user)
+        self._apply()
 
     async def enter(self, turn: Turn, wait_max: float) -> None:
         """
@@ -194,20 +207,32 @@ class Lane:
         self._leave_gate(turn)
         self._settle()
 
-    def _lowers(self, name: str, value: float | None) -> bool:
-        if value is None or value >= self._lowest[name]:
-            return False
-        self._lowest[name] = value
-        return True
+    def _apply(self) -> None:
+        """Make the limits those that are wished for now."""
+        self._wishes = {limits: users for limits, users in self._wishes.items() if users}
+        lowest = _Limits(
+            concurrency=_lowest(limits.concurrency for limits in self._wishes),
+            rpm=_lowest(limits.rpm for limits in self._wishes),
+            tpm=_lowest(limits.tpm for limits in self._wishes),
+            adaptive=any(limits.adaptive for limits in self._wishes),
+        )
+        if lowest.rpm != self._lowest.rpm:
+            self._requests = _bucket(lowest.rpm)
+        if lowest.tpm != self._lowest.tpm:
+            self._tokens = _bucket(lowest.tpm)
+        ceiling, known = (lowest.concurrency, lowest.adaptive), self._lowest
+        if ceiling != (known.concurrency, known.adaptive):
+            self._adaptive = AdaptiveLimit(lowest.concurrency or _CEILING) if lowest.adaptive else None
+        self._lowest = lowest
+        self._resize()
+        self._settle()
 
     def _resize(self) -> None:
-        limit = self._adaptive.limit if self._adaptive is not None else self._lowest["concurrency"]
-        if math.isinf(limit):
-            return
-        if self._gate is None:
-            self._gate = Gate(int(limit))
-        else:
-            self._gate.resize(int(limit))
+        limit = self._adaptive.limit if self._adaptive is not None else self._lowest.concurrency
+        if self._gate is not None:
+            self._gate.resize(sys.maxsize if limit is None else limit)
+        if limit is None or self._gate is None:
+            self._gate = None if limit is None else Gate(limit)
 
     def _settle(self) -> None:
         """Become free, or not any more."""
@@ -267,7 +292,7 @@ class Lane:
         self._settle()
 
 
-def lane_for(server: str, key: str, settings: Settings) -> Lane:
+def lane_for(server: str, key: str, user: object, settings: Settings) -> Lane:
     """
     Return the lane of a server and key on the running loop, made if need be; the least used go first.
 
@@ -276,7 +301,9 @@ def lane_for(server: str, key: str, settings: Settings) -> Lane:
 
         key: A hash of the key; never the key itself.
 
-        settings: Of the handle that asks, whose limits it takes on.
+        user: The handle that asks; it is not kept alive.
+
+        settings: Its own, whose limits the lane takes on.
     """
     loop = asyncio.get_running_loop()
     if loop not in _lanes:
@@ -287,11 +314,17 @@ def lane_for(server: str, key: str, settings: Settings) -> Lane:
     lanes.move_to_end((server, key))
     if len(lanes) > _LANES_MAX:
         lanes.popitem(last=False)
-    lane.narrow(settings)
+    lane.join(user, settings)
     return lane
 
 
-def _bucket(per_minute: float) -> TokenBucket:
+def _lowest(values: Iterable[Any]) -> Any:
+    return min((value for value in values if value is not None), default=None)
+
+
+def _bucket(per_minute: float | None) -> TokenBucket | None:
     """Return a bucket that holds a second's worth, so that no burst goes over what a server counts."""
+    if per_minute is None:
+        return None
     rate = per_minute / _MINUTE
     return TokenBucket(rate, max(1.0, rate))

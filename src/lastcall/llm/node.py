@@ -1,5 +1,6 @@
 """A node of a program built of nodes: asks through a function handle, and closes it if it is its own."""
 
+import contextlib
 import inspect
 import weakref
 from collections.abc import Awaitable, Callable
@@ -36,7 +37,8 @@ class LLMNode:
     def __init__(self, function_handle: Callable[..., Awaitable[Any]], *, owns: bool | None = None) -> None:
         self.function_handle = function_handle
         self._owns = owns
-        _nodes.setdefault(function_handle, weakref.WeakSet()).add(self)
+        with contextlib.suppress(TypeError):  # what can have no weak reference has one node
+            _nodes.setdefault(function_handle, weakref.WeakSet()).add(self)
 
     async def __call__(self, messages: Any, **kwargs: Any) -> Any:
         """Return what the handle returns."""
@@ -44,7 +46,9 @@ class LLMNode:
 
     async def close_async(self) -> None:
         """Close the handle if the node owns it; a second time, and after it the next call, do no harm."""
-        others = _nodes.get(self.function_handle)
+        others: weakref.WeakSet[LLMNode] | None = None
+        with contextlib.suppress(TypeError):
+            others = _nodes.get(self.function_handle)
         if others is not None:
             others.discard(self)
         if self._owns is False or (self._owns is None and others):

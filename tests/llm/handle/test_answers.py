@@ -190,6 +190,24 @@ async def test_a_path_is_put_behind_the_base_url(server: OpenAIServer, base: str
     assert server.calls[0].path == path
 
 
+@pytest.mark.parametrize("path", ["", "chat", "/v1/a b", "/v1/x\r\nX-Evil: 1", "/v1/\u00fc", "/v1/x#y"])
+async def test_a_path_that_is_none_is_not_sent(server: OpenAIServer, handle: ChatHandle, path: str) -> None:
+    """Paths of batches come from files, and may be anything."""
+    with pytest.raises(RequestError, match="is no path"):
+        await handle.request(path, {"messages": HELLO})
+    with pytest.raises(RequestError, match="is no path"):
+        await anext(handle.stream_from(path, {"messages": HELLO}))
+    assert not server.calls
+
+
+async def test_any_number_of_paths_is_asked_in_little_memory(handle: ChatHandle) -> None:
+    """What is made ready for each is not kept for ever."""
+    for number in range(200):
+        await handle.request(f"/v1/chat/completions?n={number}", {"messages": HELLO})
+    assert handle._place is not None
+    assert len(handle._place.targets) <= 64
+
+
 async def test_the_query_of_a_base_url_goes_along(server: OpenAIServer) -> None:
     """Azure's `api-version` stands there; errors do not show it."""
     handle = create_openai_api_handle_async(f"{server.base_url}?api-version=secret-1", KEY, "tiny")

@@ -1,6 +1,7 @@
 """Limits: so many at once, so many a minute, what servers announce, and the cool-down after a 429."""
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import Mapping
@@ -117,11 +118,25 @@ async def test_tokens_hold_back_what_is_too_much(make: MakeHandle) -> None:
 
 
 async def test_the_lowest_limit_holds_for_all(make: MakeHandle) -> None:
-    """Of two handles with different limits, and one without, the strictest counts."""
+    """Of two handles with different limits, and one without, the strictest counts, while it is in use."""
     handles = [make(concurrency=9), make(concurrency=4), make()]
     for handle in handles:
         await handle(HELLO)
     assert {lane_of(handle).limit for handle in handles} == {4}
+    await handles[1].close_session()
+    assert lane_of(handles[2]).limit == 9
+    await handles[0].close_session()
+    assert lane_of(handles[2]).limit is None
+    assert lane_of(handles[2]).free
+
+
+async def test_a_limit_goes_with_the_handle_that_is_forgotten(make: MakeHandle) -> None:
+    """The next handle finds none of it; those who waited at the gate are let in."""
+    await make(concurrency=1, rpm=1, tpm=1, adaptive=True)(HELLO)
+    gc.collect()
+    handle = make()
+    await asyncio.wait_for(asyncio.gather(handle(HELLO), handle(HELLO), handle(HELLO)), 5)
+    assert lane_of(handle).free
 
 
 async def test_a_429_holds_all_handles_of_the_key(server: OpenAIServer, make: MakeHandle) -> None:
@@ -345,7 +360,7 @@ async def test_a_place_given_to_one_who_is_cancelled_at_that_moment_is_not_lost(
 async def test_a_429_without_a_delay_cools_down_for_longer_each_time() -> None:
     """By full jitter over a limit that doubles, once for all 429s of one moment; an answer forgets it."""
     lane = Lane()
-    lane.narrow(Settings(servers=addresses("http://127.0.0.1/v1"), api_key=None, model=None))
+    lane.join(lane, Settings(servers=addresses("http://127.0.0.1/v1"), api_key=None, model=None))
     error = RateLimitedError("x", status=429)
     ends = []
     for _ in range(3):

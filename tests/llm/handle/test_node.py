@@ -85,9 +85,18 @@ async def test_any_async_function_can_be_a_handle() -> None:
     async def sync_closing(messages: Any) -> Any:
         return messages
 
+    class Bound:
+        __slots__ = ()
+
+        async def ask(self, messages: Any) -> Any:
+            return messages
+
+        async def __call__(self, messages: Any) -> Any:
+            return messages
+
     closing.close_session = close  # type: ignore[attr-defined]
     sync_closing.close_session = lambda: closed.append("sync")  # type: ignore[attr-defined]
-    for function in (plain, closing, sync_closing):
+    for function in (plain, closing, sync_closing, Bound().ask, Bound()):
         async with LLMNode(function) as node:
             await node(1)
     assert await LLMNode(plain)(1, a=2) == (1, {"a": 2})
