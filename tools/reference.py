@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from types import ModuleType
@@ -35,13 +36,18 @@ Data goes to stdout, everything else to stderr. This page is made from the comma
 
 def cli_page() -> str:
     """Return the page: the help of the group, then of each command, in the order in which it lists them."""
-    top = context(group, "lastcall", None)
-    parts = [CLI_HEAD, section("lastcall", top)]
-    for name in group.list_commands(top):
-        command = group.get_command(top, name)
-        assert command is not None
-        parts.append(section(f"lastcall {name}", context(command, name, top)))
-    return "\n".join(parts)
+    return "\n".join([CLI_HEAD, *sections("lastcall", group, None)])
+
+
+def sections(title: str, command: click.Command, parent: click.Context | None) -> Iterator[str]:
+    """Yield the section of a command, and of a group those of its commands after it."""
+    here = context(command, title.rpartition(" ")[2], parent)
+    yield section(title, here)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(here):
+            below = command.get_command(here, name)
+            assert below is not None
+            yield from sections(f"{title} {name}", below, here)
 
 
 def context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:

@@ -38,6 +38,9 @@ from ._terminal import complain, has_color, width_of, write_all
 
 __all__ = ["opened", "run_batch", "say"]
 
+_LIMIT_PERIOD = 0.1
+"""Seconds between two looks at a limit that changes."""
+
 
 def run_batch(options: BatchOptions) -> int:
     """Do what `lastcall llm batch` was asked for, and return its exit code."""
@@ -155,9 +158,20 @@ class _Run:
             self._job.note = progress.note
             stopping = Stopping(self._job, progress.note)
             with stopping.listening():
-                async with self._handle:
+                async with self._handle, asyncio.TaskGroup() as beside:
+                    following = beside.create_task(self._follow_limit())
                     await self._job.run(self._handle, self._statistics)
+                    following.cancel()
+            self._statistics.limit = self._options.job.concurrency
             self._signal = stopping.signal
+
+    async def _follow_limit(self) -> None:
+        """Keep the statistics told of how many requests the handle lets be under way, where that changes."""
+        while self._options.adaptive:
+            place = self._handle._place
+            limits = [lane.limit or 0 for lane in place.lanes] if place is not None else []
+            self._statistics.limit = sum(limits) or self._options.job.concurrency
+            await asyncio.sleep(_LIMIT_PERIOD)
 
     def finish(self) -> None:
         """Put the output in order; say what could not be done."""

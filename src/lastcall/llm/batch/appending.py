@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import select
 import stat
 import threading
 from collections.abc import Callable
@@ -96,8 +97,12 @@ class Appender:
             raise self._error(error) from error
 
     def _error(self, error: OSError) -> OutputError:
-        told = OutputError(f"{self._name} cannot be written: {error.strerror or error}")
-        told.lines = len(self._waiting)
+        lost = len(self._waiting)
+        told = OutputError(
+            f"{self._name} cannot be written: {error.strerror or error};"
+            f" {lost:,} result{'' if lost == 1 else 's'} of this run {'is' if lost == 1 else 'are'} not in it"
+        )
+        told.lines = lost
         return told
 
     def _run(self) -> None:
@@ -148,7 +153,10 @@ class Appender:
 def _write_all(fd: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
-        rest = rest[os.write(fd, rest) :]
+        try:
+            rest = rest[os.write(fd, rest) :]
+        except BlockingIOError:  # a pipe or terminal that another program has left so
+            select.select([], [fd], [])
 
 
 def sync_directory(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -177,6 +178,8 @@ class Job:
         if not needed or self.stopped or self.trouble or not self._output.is_regular:
             return 0
         order = self.intake.order
+        if os.name == "nt":  # where no file takes the place of one that is open
+            self._output.close()
         try:
             return settle(self._output.path, None if order is None else bytes(order))
         except OSError as error:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -176,8 +177,8 @@ def settle(path: Path, order: bytes | None = None) -> int:
                 _copy_in_order(old, into, last, order)
             dropped = _copy_the_rest(old, into, last, path)
             into.flush()
-            os.fchmod(into.fileno(), os.fstat(old.fileno()).st_mode & 0o7777)
             os.fsync(into.fileno())
+        shutil.copymode(path, new)
         new.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
