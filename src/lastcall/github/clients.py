@@ -1,5 +1,6 @@
-"""The `GithubService` that a handler or an endpoint gets: made for each, on the application's one session."""
+"""The `GithubService` that a handler or an endpoint gets, on the application's one session."""
 
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import ClientSession
@@ -13,10 +14,13 @@ from .settings import Settings
 
 __all__ = ["Clients"]
 
+_KEPT = 1000
+"""Services kept, one for each installation that was heard of last."""
+
 
 class Clients:
     """
-    Makes services that borrow *session*, each for the installation that an event is for.
+    Makes services that borrow *session*, one for each installation that events are for.
 
     Args:
         settings: Whose token or GitHub App is used.
@@ -29,6 +33,8 @@ class Clients:
         self._settings = settings
         key = settings.private_key
         self._app = AppAuth(settings.app_id, key) if settings.app_id and key else None
+        self._for_installation = lru_cache(_KEPT)(self._make_for_installation)
+        self._personal = self._service(token=settings.token) if settings.token is not None else None
 
     async def for_event(self, event: Event) -> GithubService:
         """
@@ -38,8 +44,7 @@ class Clients:
         """
         if self._app is None:
             return self.personal()
-        number = event.installation_id
-        return self._service(auth=self._app if number is None else self._app.installation(number))
+        return self._for_installation(event.installation_id)
 
     def personal(self) -> GithubService:
         """
@@ -48,13 +53,17 @@ class Clients:
         Raises:
             SetupError: If there is none, because the settings name a GitHub App.
         """
-        if self._settings.token is None:
+        if self._personal is None:
             raise SetupError("there is no GITHUB_TOKEN: the settings name a GitHub App, which is no user")
-        return self._service(token=self._settings.token)
+        return self._personal
 
     def for_hooks(self) -> GithubService:
         """Return the service that may ask for the webhook's own deliveries."""
-        return self.personal() if self._app is None else self._service(auth=self._app)
+        return self.personal() if self._app is None else self._for_installation(None)
+
+    def _make_for_installation(self, number: int | None) -> GithubService:
+        assert self._app is not None
+        return self._service(auth=self._app if number is None else self._app.installation(number))
 
     def _service(self, **options: Any) -> GithubService:
         return GithubService(session=self.session, base_url=self._settings.api_url, **options)

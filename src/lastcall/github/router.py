@@ -38,6 +38,7 @@ class _Route:
     event: str
     details: tuple[tuple[str, object], ...]
     handler: Handler
+    name: str
 
     def fits(self, event: Event) -> bool:
         if self.event not in {ANY, event.event}:
@@ -84,7 +85,7 @@ class Router:
 
     def add(self, handler: Handler, event: str, /, **details: object) -> None:
         """Register *handler*, without a decorator."""
-        self._routes.append(_Route(event, tuple(details.items()), _asynchronous(handler)))
+        self._routes.append(_Route(event, tuple(details.items()), _asynchronous(handler), _name(handler)))
 
     def on_error(self, handler: _AnyHandler) -> _AnyHandler:
         """Register a handler of failures, as a decorator; it is told of each, before the next attempt."""
@@ -112,18 +113,21 @@ class Router:
         found: dict[str, Handler] = {}
         for route in self._routes:
             if route.fits(event) and route.handler not in found.values():
-                found[next(name for name in _names(route.handler) if name not in found)] = route.handler
+                found[next(name for name in _names(route.name) if name not in found)] = route.handler
         return found
 
 
-def _names(handler: Handler) -> Iterator[str]:
+def _names(name: str) -> Iterator[str]:
     """Yield a handler's name, then that name with numbers, for those that share one."""
-    function = inspect.unwrap(getattr(handler, "func", handler))
-    owner = function if hasattr(function, "__qualname__") else type(function)
-    name = f"{owner.__module__}.{owner.__qualname__}"
     yield name
     for number in range(2, 1000):
         yield f"{name}#{number}"
+
+
+def _name(handler: Handler) -> str:
+    function = inspect.unwrap(getattr(handler, "func", handler))
+    owner = function if hasattr(function, "__qualname__") else type(function)
+    return f"{owner.__module__}.{owner.__qualname__}"
 
 
 def _asynchronous(handler: Any) -> Any:

@@ -161,7 +161,7 @@ async def test_a_body_is_refused_as_soon_as_it_is_too_long(client: httpx.AsyncCl
 
 @pytest.mark.parametrize("begun", [True, False])
 async def test_a_body_that_does_not_come_is_given_up(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, begun: bool
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, *, begun: bool
 ) -> None:
     """A sender cannot hold a delivery open for ever, neither half way nor with its headers alone."""
     monkeypatch.setattr("lastcall.github.intake._BODY_SECONDS", 0.05)
