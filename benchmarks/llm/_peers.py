@@ -8,6 +8,7 @@ has is imported where it is used.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
@@ -32,6 +33,7 @@ ENVIRONMENTS = {
 _INSTALL_LIMIT = 600.0
 
 
+@functools.cache
 def environment(name: str) -> str | None:
     """Return the Python of an environment, made if it is not there; None if it cannot be, which is told."""
     folder = CACHE / name

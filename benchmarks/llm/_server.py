@@ -117,7 +117,8 @@ def reply_body() -> bytes:
 
 def events(count: int) -> list[bytes]:
     """Return the events of a stream of *count* chunks, of about `EVENT_BYTES` each, without `[DONE]`."""
-    deltas: list[dict[str, Any]] = [{"content": " wordword"} for _ in range(count)]
+    # No two alike: litellm breaks a stream off that repeats itself.
+    deltas: list[dict[str, Any]] = [{"content": f" word{number:04d}"} for number in range(count)]
     deltas[0], deltas[-1] = {"role": "assistant", "content": ""}, {}
     return [_event(delta, "stop" if delta == {} else None) for delta in deltas]
 

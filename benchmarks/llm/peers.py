@@ -1,13 +1,12 @@
 """
-What people use today, beside `lastcall.llm`: plain requests, 500 in flight, and whole batch commands.
+What people use today, beside `lastcall.llm`: plain requests, streams, and whole batch commands.
 
 Requests of 2.2 KB, replies of 1,055 bytes, in rounds that take every client in turn; see `_compare.py`. The
 peers live in environments of their own under `.cache/llm-peers`, kept between runs; what cannot be installed
 is skipped with a reason.
 
-    python benchmarks/llm/peers.py              both tables
-    python benchmarks/llm/peers.py requests     the first
-    python benchmarks/llm/peers.py batch        the second
+    python benchmarks/llm/peers.py                        all three tables
+    python benchmarks/llm/peers.py requests | streams | batch
 """
 
 from __future__ import annotations
@@ -19,35 +18,57 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import _peers
+import _peers_streams
 from _compare import Command, Peer, Work, main
 
 HERE = Path(__file__).resolve().parent
 ROUNDS = 3
+AIOHTTP = "DefaultAioHttpClient"
 SLOW = {"requests": 1000}
+STREAMS = 500
 LINES = 20_000
 LINES_SLOW = 4000
 
 
 def clients() -> list[Peer]:
-    """Return the clients to compare, those that can be had."""
-    ours, uvloop = sys.executable, {"uvloop": True}
-    peers = [
+    """Return the clients to compare with plain requests, those that can be had."""
+    uvloop = {"uvloop": True}
+    return [
         Peer("plain aiohttp", _peers.plain),
         Peer("aiohttp and msgspec", _peers.with_msgspec),
         Peer("lastcall", _peers.lastcall),
         Peer("lastcall, uvloop", _peers.lastcall, changes=uvloop),
+        *those("pyreqwest", _peers.pyreqwest, "clients"),
+        *those("AsyncOpenAI", _peers.openai(), "clients", SLOW),
+        *those("AsyncOpenAI, aiohttp", _peers.openai(AIOHTTP), "clients", SLOW),
+        *those("litellm", _peers.litellm, "litellm", SLOW),
     ]
-    if (python := _peers.environment("clients") if not is_client() else ours) is not None:
-        peers += [
-            Peer("pyreqwest", _peers.pyreqwest, python),
-            Peer("AsyncOpenAI", _peers.openai(), python, SLOW),
-            Peer("AsyncOpenAI, aiohttp", _peers.openai("DefaultAioHttpClient"), python, SLOW),
-        ]
-    if (python := _peers.environment("litellm") if not is_client() else ours) is not None:
-        peers.append(Peer("litellm", _peers.litellm, python, SLOW))
-    return peers
+
+
+def streaming_clients() -> list[Peer]:
+    """Return the clients to compare with streams, those that can be had."""
+    slow = {"requests": STREAMS // 5}
+    return [
+        Peer("plain aiohttp, streams", _peers_streams.plain),
+        Peer("lastcall, chunk by chunk", _peers_streams.lastcall),
+        Peer("lastcall, put together", _peers_streams.collected),
+        *those("pyreqwest, streams", _peers_streams.pyreqwest, "clients"),
+        *those("AsyncOpenAI, streams", _peers_streams.openai(), "clients", slow),
+        *those("AsyncOpenAI, aiohttp, streams", _peers_streams.openai(AIOHTTP), "clients", slow),
+        *those("litellm, streams", _peers_streams.litellm, "litellm", slow),
+    ]
+
+
+def those(
+    name: str, opened: Callable[[Work], Any], environment: str, changes: Mapping[str, int] | None = None
+) -> list[Peer]:
+    """Return a peer of another environment, or nothing if there is no such environment here."""
+    # A client is told its environment by whoever started it.
+    python = sys.executable if is_client() else _peers.environment(environment)
+    return [Peer(name, opened, python, changes or {})] if python else []
 
 
 def is_client() -> bool:
@@ -141,6 +162,9 @@ def compare_all(tables: Sequence[str]) -> None:
     if "requests" in tables:
         work = Work(requests=3000, at_once=500)
         main("non-streaming, 500 in flight, CPU per request", clients(), work, rounds=ROUNDS)
+    if "streams" in tables:
+        work = Work(requests=STREAMS, at_once=100, stream=True, chunks=200)
+        main("streams of 200 chunks, 16 a packet, 100 in flight", streaming_clients(), work, rounds=ROUNDS)
     if "batch" in tables:
         if importlib.util.find_spec("lastcall.llm.batch") is None:
             print("skipped the batch commands: there is no lastcall.llm.batch")
@@ -154,6 +178,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["drive"]:
         drive(*sys.argv[2:6])
     elif is_client():
-        main("", clients(), Work())
+        main("", [*clients(), *streaming_clients()], Work())
     else:
-        compare_all(sys.argv[1:] or ["requests", "batch"])
+        compare_all(sys.argv[1:] or ["requests", "streams", "batch"])
