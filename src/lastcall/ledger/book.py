@@ -34,6 +34,9 @@ class Book:
     holds half-made state across such a point.
     """
 
+    hears_connections = False
+    """Whether it wants to know of every connection that is made, given back and lost."""
+
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.started = Tick()
@@ -85,7 +88,7 @@ class Book:
             entry = Opening(tally, self._place(loop), task, label, scope, tick())
             entry.left = 0
             if loop is None:
-                entry.use = Use(connector)
+                entry.use = self.new_use(connector)
             tally.latest = entry
         # No call from here on: that makes it one step.
         entry.left += 1
@@ -160,10 +163,14 @@ class Book:
 
     # -- used
 
+    def new_use(self, connector: BaseConnector) -> Use:
+        """Return what the use of *connector* is noted in."""
+        return Use(connector)
+
     def use(self, connector: BaseConnector, entry: Opening) -> Use:
         """Return what is noted of the use of *connector*, from its first use on."""
         with self.lock:
-            use = entry.use or Use(connector)
+            use = entry.use or self.new_use(connector)
             if entry.left > 1:
                 entry = self.entries[id(connector)] = entry.apart()
             entry.use = use
@@ -197,7 +204,7 @@ class Book:
         if guest is None:
             return None
         if guest.use is None:
-            guest.use = Use(connector)
+            guest.use = self.new_use(connector)
         if guest.host is None:
             self._find_host(guest, connector)
         return guest.use
@@ -210,6 +217,15 @@ class Book:
             if entry is not None and entry.use is not None:
                 entry.use.connections += 1
                 entry.use.connect_s += seconds
+
+    def connection_made(self, protocol: BaseProtocol) -> None:
+        """Hear that a connection was made; nothing is kept of it here."""
+
+    def connection_released(self, connector: BaseConnector) -> None:
+        """Hear that a request gave its connection back to *connector*; nothing is kept of it here."""
+
+    def connection_lost(self, protocol: BaseProtocol) -> None:
+        """Hear that a connection is gone; nothing is kept of it here."""
 
     def _find_host(self, guest: Guest, connector: BaseConnector) -> None:
         with self.lock:

@@ -136,9 +136,14 @@ class Use:
         self.last = 0.0
         self.hosts: tuple[str, ...] = ()
 
-    def add_host(self, host: str) -> None:
-        """Keep one more host, up to `NAMES_KEPT`."""
-        if len(self.hosts) < NAMES_KEPT:
+    def note(self, connector: BaseConnector, host: str) -> None:
+        """Count a request that asks *connector* for a connection to *host*."""
+        self.requests += 1
+        self.last = monotonic()
+        busy = len(connector._acquired) + 1
+        if busy > self.peak:  # noqa: PLR1730 - max() costs a call
+            self.peak = busy
+        if host not in self.hosts and len(self.hosts) < NAMES_KEPT:
             self.hosts += (host,)
 
 

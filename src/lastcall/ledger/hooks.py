@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from aiohttp.client import ClientSession
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import BaseConnector, TCPConnector, UnixConnector
 
 from .book import Book
@@ -38,7 +39,10 @@ def open_book(book: Book, *, responses: bool) -> None:
     """Install the hooks and have them feed *book*; with *responses* those of requests too."""
     global _book  # noqa: PLW0603 - there is one aiohttp in a process, and one book under it
     _book = book
-    for owner, name, make in _HOOKS + (_RESPONSE_HOOKS if responses else []):
+    wanted = _HOOKS + (_RESPONSE_HOOKS if responses else [])
+    if book.hears_connections:
+        wanted = wanted + _CONNECTION_HOOKS
+    for owner, name, make in wanted:
         if (owner, name) not in _installed:
             original = getattr(owner, name)
             hook = make(original)
@@ -225,27 +229,17 @@ def _connector_connect(original: Callable[..., Any]) -> Callable[..., Any]:
         if book is not None:
             entry = book.entries.get(id(self))
             if entry is not None:
-                _note(entry.use or book.use(self, entry), self, req)
+                # yarl keeps it with the URL, and aiohttp needed it for the Host header.
+                host = req.url.host_port_subcomponent
+                (entry.use or book.use(self, entry)).note(self, host)
                 if book.guests:
                     use = book.guest_use(getattr(req, "_session", None), self)
                     if use is not None:
-                        _note(use, self, req)
+                        use.note(self, host)
         # The coroutine itself, not one round it: it runs as it would without us.
         return original(self, req, *args, **kwargs)
 
     return connect
-
-
-def _note(use: Any, connector: BaseConnector, req: Any) -> None:
-    use.requests += 1
-    use.last = monotonic()
-    busy = len(connector._acquired) + 1
-    if busy > use.peak:  # noqa: PLR1730 - max() costs a call
-        use.peak = busy
-    # yarl keeps it with the URL, and aiohttp needed it for the Host header.
-    host = req.url.host_port_subcomponent
-    if host not in use.hosts:
-        use.add_host(host)
 
 
 def _create_connection(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -260,6 +254,33 @@ def _create_connection(original: Callable[..., Any]) -> Callable[..., Any]:
         return protocol
 
     return _create_connection
+
+
+def _connection_made(original: Callable[..., None]) -> Callable[..., None]:
+    def connection_made(self: ResponseHandler, transport: Any) -> None:
+        original(self, transport)
+        if _book is not None:
+            _book.connection_made(self)
+
+    return connection_made
+
+
+def _connection_released(original: Callable[..., None]) -> Callable[..., None]:
+    def _release_acquired(self: BaseConnector, *args: Any) -> None:
+        original(self, *args)
+        if _book is not None:
+            _book.connection_released(self)
+
+    return _release_acquired
+
+
+def _connection_lost(original: Callable[..., None]) -> Callable[..., None]:
+    def connection_lost(self: ResponseHandler, exc: BaseException | None) -> None:
+        if _book is not None:
+            _book.connection_lost(self)
+        original(self, exc)
+
+    return connection_lost
 
 
 def _wait(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -343,3 +364,8 @@ _HOOKS: list[_Hook] = [
     (UnixConnector, "_create_connection", _create_connection),
 ]
 _RESPONSE_HOOKS: list[_Hook] = [(ClientSession, "_request", _session_request)]
+_CONNECTION_HOOKS: list[_Hook] = [
+    (ResponseHandler, "connection_made", _connection_made),
+    (BaseConnector, "_release_acquired", _connection_released),
+    (ResponseHandler, "connection_lost", _connection_lost),
+]
