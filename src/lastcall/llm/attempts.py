@@ -44,6 +44,9 @@ class Options:
     on_retry: OnRetry | None = None
     """Is told of each wait for another attempt."""
 
+    on_attempt: Callable[[], None] | None = None
+    """Is told of each attempt that begins: from then on a server may be at work on it."""
+
 
 class Attempts(ABC, Generic[_Result]):
     """
@@ -165,6 +168,8 @@ class Attempts(ABC, Generic[_Result]):
         if self._deadline is not None and (self._attempts or self._turn is not None):
             timeouts = self._shortened(timeouts, self._deadline - time.monotonic())
         self._attempts += 1
+        if self._options.on_attempt is not None:
+            self._options.on_attempt()
         return timeouts
 
     def _shortened(self, timeouts: Timeouts, left: float) -> Timeouts:

@@ -24,10 +24,16 @@ class Gate:
         self.taken = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
+    def enter_at_once(self) -> bool:
+        """Take a place if one is free and nobody waits; return whether it did."""
+        if self.taken >= self.limit or self._waiting:
+            return False
+        self.taken += 1
+        return True
+
     async def enter(self) -> None:
         """Wait for a place and take it; whoever is cancelled while waiting takes none."""
-        if self.taken < self.limit and not self._waiting:
-            self.taken += 1
+        if self.enter_at_once():
             return
         place = asyncio.get_running_loop().create_future()
         self._waiting.append(place)

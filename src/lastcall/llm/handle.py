@@ -218,6 +218,7 @@ class ChatHandle:
         stream: bool = False,
         retry_truncated: bool = False,
         on_retry: OnRetry | None = None,
+        on_attempt: Callable[[], None] | None = None,
     ) -> Outcome:
         """
         Send a request of any path, and give the answer's bytes with what it took to get them.
@@ -239,14 +240,16 @@ class ChatHandle:
 
             on_retry: Called before each wait for another attempt, with its cause and seconds.
 
+            on_attempt: Called when an attempt begins, in the request's task, after all waiting for limits.
+
         Returns:
             The answer of status 200 to 299, its body an object of JSON as it came, not decoded.
         """
         if not isinstance(body, bytes):
             body = self._encoded({**body, "stream": True} if stream else body)
         options = self._options
-        if timeout is not None or max_retries is not None or retry_truncated or on_retry is not None:
-            options = self._options_for(timeout, max_retries, retry_truncated, on_retry)
+        if timeout is not None or max_retries is not None or retry_truncated or on_retry or on_attempt:
+            options = self._options_for(timeout, max_retries, retry_truncated, on_retry, on_attempt)
         place = self._here() or await self._enter()
         targets = place.targets.get(path) or place.prepare(path)
         if stream:
@@ -256,6 +259,8 @@ class ChatHandle:
         # The common case goes the shortest way, with all that follows a failure in `Attempts`. Each coroutine
         # and each object less is worth a microsecond with hundreds under way.
         started = monotonic()
+        if on_attempt is not None:
+            on_attempt()
         try:
             answer = await place.wire.post(targets[0], body, options.timeouts)
             seconds = monotonic() - started
@@ -317,6 +322,7 @@ class ChatHandle:
         max_retries: int | None,
         retry_truncated: bool = False,  # noqa: FBT001, FBT002
         on_retry: OnRetry | None = None,
+        on_attempt: Callable[[], None] | None = None,
     ) -> Options:
         own = self._options
         timeouts = own.timeouts
@@ -327,7 +333,7 @@ class ChatHandle:
         retries = own.max_retries if max_retries is None else max_retries
         if retries < 0:
             raise RequestError(f"max_retries={max_retries!r} must be 0 or more")
-        return Options(timeouts, retries, own.wait_max, retry_truncated, on_retry)
+        return Options(timeouts, retries, own.wait_max, retry_truncated, on_retry, on_attempt)
 
     def _here(self) -> Place | None:
         """Return where requests go on the running loop, if that is known and still open."""

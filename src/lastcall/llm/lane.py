@@ -140,14 +140,18 @@ class Lane:
         Raises:
             RateLimitedError: If a cool-down is longer.
         """
-        if self._gate is not None:
-            gate = self._gate
-            await gate.enter()
+        gate = self._gate
+        if gate is not None:
+            if not gate.enter_at_once():
+                await gate.enter()
             turn.gate = gate
         try:
-            await self._cool(wait_max)
-            await self._pace(turn)
-            await self._cool(wait_max)
+            if time.monotonic() < self.held_until:
+                await self._cool(wait_max)
+            wait = self._reserve(turn)
+            if wait > 0:
+                await asyncio.sleep(wait)
+                await self._cool(wait_max)
         except BaseException:
             self._leave_gate(turn)
             self._give_back(turn)
@@ -253,8 +257,8 @@ class Lane:
                 )
             await asyncio.sleep(left + random.random() * min(1.0, left * _SPREAD))  # noqa: S311
 
-    async def _pace(self, turn: Turn) -> None:
-        """Wait for what the request takes of the limits by the minute."""
+    def _reserve(self, turn: Turn) -> float:
+        """Take what the request needs of the limits by the minute; return how long it has to wait for it."""
         wait = self._spacing.reserve()
         if self._requests is not None:
             wait = max(wait, self._requests.reserve())
@@ -263,8 +267,7 @@ class Lane:
             wait = max(wait, self._tokens.reserve(0.0))
             turn.tokens = self._expected(turn.size)
             self._tokens.reserve(turn.tokens)
-        if wait > 0:
-            await asyncio.sleep(wait)
+        return wait
 
     def _leave_gate(self, turn: Turn) -> None:
         if turn.gate is not None:
