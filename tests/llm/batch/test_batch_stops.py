@@ -52,6 +52,17 @@ def test_the_first_ctrl_c_finishes_what_is_under_way(folder: Folder) -> None:
     assert sorted(folder.ids()) == sorted(f"r-{number}" for number in range(200))
 
 
+def test_ctrl_c_does_not_wait_for_what_was_not_sent(folder: Folder) -> None:
+    """Requests that wait for a limit, or for another attempt, would make it wait for minutes."""
+    folder.write_chats(50)
+    step = Step(Answer.rate_limit(90), lambda call: "text 2" in str(call.json["messages"]), times=None)
+    with serving(step) as server, folder.started("--rpm", "600", server=server) as process:
+        assert server.wait_until(lambda: server.requests_count > 3, LIMIT)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=LIMIT / 2)
+        assert process.returncode == 130
+
+
 def test_the_second_ctrl_c_cuts_off_what_is_under_way(folder: Folder) -> None:
     """It ends at once, and still closes its session."""
     folder.write_chats(20)

@@ -40,6 +40,7 @@ class Fake:
         *,
         stream: bool = False,
         on_retry: Callable[[str, float], None] | None = None,
+        on_attempt: Callable[[], None] | None = None,
     ) -> Outcome:
         """Wait for the answer."""
         self.bodies.append(body)

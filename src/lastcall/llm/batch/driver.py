@@ -27,6 +27,7 @@ class Handle(Protocol):
         *,
         stream: bool = False,
         on_retry: Callable[[str, float], None] | None = None,
+        on_attempt: Callable[[], None] | None = None,
     ) -> Outcome:
         """Send *body*, which asks for a stream itself, and return what came, or raise an `LLMError`."""
         ...
@@ -74,7 +75,7 @@ class Driver:
         self._concurrency = concurrency
         self._stream = stream
         self._statistics = statistics
-        self._on_retry = None if statistics is None else statistics.retried
+        self._waiting: set[asyncio.Task[Any] | None] = set()
         self._turn = asyncio.Event()
         self._turn.set()
         self._rooms = (*rooms, self._turn)
@@ -84,10 +85,14 @@ class Driver:
         self._taking = asyncio.Lock()
         self._taker: asyncio.Task[Any] | None = None
         self._source_error: Exception | None = None
-        self.in_flight = 0
-        """Requests that are under way now."""
+        self._in_flight = 0
         self.was_cut = False
         """Whether `cut` was called."""
+
+    @property
+    def under_way(self) -> int:
+        """Requests that a server may be at work on now."""
+        return self._in_flight - len(self._waiting)
 
     async def run(self) -> None:
         """
@@ -110,8 +115,11 @@ class Driver:
             raise failed
 
     def stop(self) -> None:
-        """Take no further request; what is under way is finished."""
+        """Take no further request; finish what a server is at work on, drop what waits to be sent."""
         self._ended = True
+        for task in self._waiting:
+            if task is not None:
+                task.cancel()
         for room in self._rooms:
             room.set()
         if self._taker is not None:
@@ -200,11 +208,13 @@ class Driver:
             await self._fail(BatchResult(item.custom_id, index, item.line), item)
             return
         result = BatchResult(item.custom_id, index, item.line, digest=item.digest)
-        self.in_flight += 1
+        self._in_flight += 1
+        self._waiting.add(asyncio.current_task())
         try:
             await self._send(item, result)
         finally:
-            self.in_flight -= 1
+            self._in_flight -= 1
+            self._waiting.discard(asyncio.current_task())
 
     async def _send(self, request: BatchRequest, result: BatchResult) -> None:
         statistics = self._statistics
@@ -215,7 +225,9 @@ class Driver:
             is_stream = (self._stream or request.stream) and not path.endswith("/embeddings")
             if is_stream:
                 body = streamed(path, body)
-            outcome = await self._handle.request(path, body, stream=is_stream, on_retry=self._on_retry)
+            outcome = await self._handle.request(
+                path, body, stream=is_stream, on_retry=self._retried, on_attempt=self._sent
+            )
             usage = _usage_of(outcome)
         except LLMError as error:
             if statistics is not None:
@@ -235,6 +247,14 @@ class Driver:
                 finish_reason=usage.finish_reason,
             )
         self._deliver(result)
+
+    def _retried(self, cause: str, delay: float) -> None:
+        self._waiting.add(asyncio.current_task())
+        if self._statistics is not None:
+            self._statistics.retried(cause, delay)
+
+    def _sent(self) -> None:
+        self._waiting.discard(asyncio.current_task())
 
     async def _fail(self, result: BatchResult, error: LLMError) -> None:
         result.error = error

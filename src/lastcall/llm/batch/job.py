@@ -154,11 +154,11 @@ class Job:
             await self._close(sink)
 
     def stop(self, why: str) -> int:
-        """Take up no more and finish what is under way; return how much that is."""
+        """Take up no more and finish what was sent; return how much that is."""
         assert self._driver is not None
         self.stopped = self.stopped or why
         self._driver.stop()
-        return self._driver.in_flight
+        return self._driver.under_way
 
     def cut(self, why: str) -> None:
         """Take up no more, and cut off what is under way."""
