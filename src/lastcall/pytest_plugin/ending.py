@@ -54,6 +54,7 @@ class RunEnding:
         self._workers: list[Outcome] = []
         self._lost: list[str] = []
         self._passed: set[str] = set()
+        self._telling: pytest.TestReport | None = None
         self._today = datetime.now().astimezone().date()
         self._lines: list[str] = []
         self._outcome = Outcome()
@@ -74,8 +75,8 @@ class RunEnding:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """Count a failure of the run without a letter: it comes when the line of letters is complete."""
-        return ("error", "", "") if getattr(report, "is_of_run", False) else None
+        """Write no letter for a failure of the run: it comes when the line of letters is complete."""
+        return ("error", "", "") if report is self._telling else None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -86,7 +87,9 @@ class RunEnding:
         unsaid = [finding for finding in findings if finding.fresh and not finding.reported]
         if not self._settings.update:
             for finding in unsaid:
-                self._config.hook.pytest_runtest_logreport(report=failure_of_run(finding))
+                self._telling = failure_of_run(finding)
+                self._config.hook.pytest_runtest_logreport(report=self._telling)
+            self._telling = None
         failed = bool(unsaid) and not self._settings.update
         if self._settings.baseline_path is not None:
             failed = self._settle_baseline(self._settings.baseline_path, session) or failed

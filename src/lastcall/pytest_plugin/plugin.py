@@ -190,7 +190,12 @@ class LastcallPlugin:
         report = ledger.report()
         self._outcome.findings = self._judge.findings
         self._outcome.weak = sorted(self._judge.weak)
-        processes = tuple(dataclasses.replace(process, state="ended") for process in report.processes)
+        leaked = sum(
+            leak.count for found in self._judge.findings for leak in found.leaks if leak.kind == "session"
+        )
+        processes = tuple(
+            dataclasses.replace(process, state="ended", leaked=leaked) for process in report.processes
+        )
         self._outcome.report = Report(opened=report.opened, closed=report.closed, processes=processes)
         return self._outcome
 

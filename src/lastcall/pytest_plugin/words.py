@@ -87,7 +87,6 @@ def failure_of_run(finding: Finding) -> pytest.TestReport:
         outcome="failed",
         longrepr=failure(text_of(finding.fresh, who=who), finding.fresh[0].site),
         when="teardown",
-        is_of_run=True,
     )
 
 
