@@ -19,6 +19,8 @@ def kinds_at(analysis: Analysis, file: int, value: str) -> set[str]:
 
 def is_certain(analysis: Analysis, file: int, value: str) -> bool:
     """Tell whether a value holds a session and nothing else: no other library's object goes there."""
+    if "param" in kinds_at(analysis, file, value):
+        return True
     for node in analysis.graph.nodes(file, value):
         for number, flow in analysis.graph.into.get(node, ()):
             if not flow.source.startswith("#") or "." in flow.source:

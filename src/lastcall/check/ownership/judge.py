@@ -21,7 +21,7 @@ from .draft import Draft, Note
 from .graph import Graph
 from .known import Known
 from .origins import Origin
-from .program import FuncRef
+from .program import ClassRef, FuncRef
 from .reach import Closing, Keep, Reach
 
 __all__ = ["Judge", "Verdict"]
@@ -86,7 +86,7 @@ class Judge:
     # By what is done to it
 
     def _by_closings(self, origin: Origin, found: Reach) -> Verdict:
-        counted = [closing for closing in found.closings if self._applies(closing)]
+        counted = [closing for closing in found.closings if self._applies(origin, closing)]
         timely = [one for one in counted if one.close.kind in {"await", "later", "enter", "stack"}]
         late = [one for one in timely if self._is_finalizer(one)]
         good = [one for one in timely if not self._is_finalizer(one)]
@@ -99,11 +99,30 @@ class Judge:
             return Verdict(origin, found, *self._late(origin, found, late[0]))
         return self._never_closed(origin, found)
 
-    def _applies(self, closing: Closing) -> bool:
+    def _applies(self, origin: Origin, closing: Closing) -> bool:
         """Tell whether a close under a flag of ownership closes this session, too."""
-        if not closing.borrowed or not closing.close.guards:
+        if not closing.close.guards:
+            return True
+        if self._is_fallback_of_another(origin, closing):
+            return False
+        if not closing.borrowed:
             return True
         return not any(self._is_ownership_flag(closing.file, guard) for guard in closing.close.guards)
+
+    def _is_fallback_of_another(self, origin: Origin, closing: Closing) -> bool:
+        """Tell whether `s = kept or ClientSession()` is closed only if there was none kept."""
+        guards = set(closing.close.guards)
+        for file, flow in self.graph.into.get(closing.node, ()):
+            rivals = [
+                other.source
+                for number, other in self.graph.into[closing.node]
+                if (number, other.at) == (file, flow.at) and other.source != flow.source
+            ]
+            if flow.source in guards and any(
+                rival.startswith("#") and f"{file}|{rival}" != origin.node for rival in rivals
+            ):
+                return True
+        return False
 
     def _is_ownership_flag(self, file: int, guard: str) -> bool:
         """Tell whether a name remembers that the session was not passed in."""
@@ -197,7 +216,10 @@ class Judge:
         attr = keep.node.partition("|")[2].removesuffix(".[]")
         owner = self.program.cls(keep.owner).symbol if keep.owner else "its owner"
         confidence: Confidence = "high"
-        if found.foreign or found.lost_track or self._closed_by_name(attr) or self._always_injected(origin, keep):
+        doubtful = keep.borrowed and found.foreign
+        if doubtful or found.lost_track or self._closed_by_name(attr, keep.owner):
+            confidence = "medium"
+        if self._always_injected(origin, keep):
             confidence = "medium"
         message = f"`{owner}.{attr}` keeps this session, and nobody closes it."
         if keep.owner and not self._has_close(keep):
@@ -211,9 +233,22 @@ class Judge:
         assert keep.owner is not None
         return any(names & set(self.program.cls(ref).methods) for ref in self.program.ancestors(keep.owner))
 
-    def _closed_by_name(self, attr: str) -> bool:
-        """Tell whether an attribute of that name is closed on an object of unknown class."""
-        return bool(self.graph.closes.get(f"?|{attr}"))
+    def _closed_by_name(self, attr: str, owner: ClassRef | None) -> bool:
+        """Tell whether an attribute of that name is closed on an object of unknown class that may be the owner."""
+        closes = self.graph.closes.get(f"?|{attr}", ())
+        return any(owner is None or self._names_class(file, owner) for file, _ in closes)
+
+    def _names_class(self, file: int, owner: ClassRef) -> bool:
+        """Tell whether a file mentions a class, one that inherits from it, or its module."""
+        if file == owner[0]:
+            return True
+        facts = self.program.files[file].facts
+        refs = {*self.program.descendants(owner), *self.program.ancestors(owner)}
+        names = {self.program.cls(ref).name for ref in refs}
+        modules = {self.program.files[ref[0]].module for ref in refs}
+        return any(
+            full in modules or full.rpartition(".")[2] in names for full in facts.imports.values()
+        )
 
     def _always_injected(self, origin: Origin, keep: Keep) -> bool:
         """Tell whether the session is a fallback for a parameter that every caller in the program fills."""
