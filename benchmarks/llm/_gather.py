@@ -1,4 +1,4 @@
-"""What people write for a batch: a task for each line, `gather`, json in and out; for `batch_commands.py`."""
+"""What people write for a batch: a task for each line, `gather`, json in and out; for `peers.py`."""
 
 from __future__ import annotations
 

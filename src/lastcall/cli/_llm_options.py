@@ -13,6 +13,7 @@ import click
 from lastcall.llm.batch.job import JobSettings
 from lastcall.llm.batch.places import check_places
 from lastcall.llm.errors import RequestError
+from lastcall.llm.settings import addresses
 
 from ._destinations import _check_writable
 from ._terminal import ColorChoice
@@ -75,7 +76,7 @@ class BatchOptions:
         """
         servers = tuple(base_urls) or tuple(filter(None, [os.environ.get("OPENAI_BASE_URL")]))
         places = tuple(map(_report_place, reports))
-        _check(source, output, others["errors"], places)
+        _check(source, output, others["errors"], places, servers)
         concurrency = others["concurrency"]
         job = JobSettings(
             source=source,
@@ -111,7 +112,13 @@ def _report_place(text: str) -> ReportPlace:
     return ReportPlace(cast("Literal['html', 'json']", form), path)
 
 
-def _check(source: str, output: str | None, errors: str | None, reports: Sequence[ReportPlace]) -> None:
+def _check(
+    source: str,
+    output: str | None,
+    errors: str | None,
+    reports: Sequence[ReportPlace],
+    servers: Sequence[str],
+) -> None:
     ctx = click.get_current_context()
     dry_run = ctx.params.get("dry_run", False)
     if output is None and not dry_run:
@@ -121,6 +128,7 @@ def _check(source: str, output: str | None, errors: str | None, reports: Sequenc
     targets = [("the output", output), ("the file of errors", errors)]
     targets += [("a report", str(place.path)) for place in reports]
     try:
+        addresses(servers)
         check_places(source, *[(called, name) for called, name in targets if name is not None])
     except RequestError as error:
         raise click.UsageError(error.problem) from None

@@ -348,6 +348,7 @@ def test_wrong_use_is_said_in_a_sentence(
     assert done.exit_code == 2, done.output
     assert sentence in " ".join(done.output.split())
     assert (folder.path / "in.txt").read_text() == "dear diary\n"
+    assert not (folder.path / "out.jsonl").exists()
 
 
 def test_too_few_open_files_are_said_and_lived_with(folder: Folder) -> None:

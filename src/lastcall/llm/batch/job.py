@@ -102,10 +102,11 @@ class Job:
             targets.append(("the file of errors", settings.errors))
         check_places(settings.source, *targets)
         self._file = open_input(settings.source)
-        self._output = OutputFile(settings.output)
-        self.found = self._output.found
         if settings.errors is not None:
             self._errors = OutputFile(settings.errors)
+        self._output = OutputFile(settings.output)
+        self.found = self._output.found
+        if self._errors is not None:
             self._errors.empty()  # what failed before is tried again
         self.intake = self._make_intake()
 
