@@ -40,6 +40,8 @@ _usage = msgspec.json.Decoder(_Answer)
 class Plain(Attempts[Outcome]):
     """Reads the answer whole."""
 
+    __slots__ = ()
+
     async def _attempt(self, index: int) -> Outcome:
         timeouts = self._begin_attempt()
         started = time.monotonic()
@@ -56,6 +58,8 @@ class Plain(Attempts[Outcome]):
 
 class Collected(Plain):
     """Reads a stream and puts it together; nobody is woken for its parts."""
+
+    __slots__ = ()
 
     async def _attempt(self, index: int) -> Outcome:
         timeouts = self._begin_attempt()
@@ -87,8 +91,9 @@ class Collected(Plain):
 class Opened(Attempts[OpenStream]):
     """Opens a stream; its turn goes on until `leave`."""
 
+    __slots__ = ("_index",)
+
     keeps_turn = True
-    _index = 0
 
     async def _attempt(self, index: int) -> OpenStream:
         timeouts = self._begin_attempt()

@@ -64,6 +64,22 @@ class Attempts(ABC, Generic[_Result]):
         options: The caller's.
     """
 
+    __slots__ = (
+        "_attempts",
+        "_body",
+        "_deadline",
+        "_failed_at",
+        "_first_error",
+        "_is_shortened",
+        "_options",
+        "_path",
+        "_place",
+        "_retries",
+        "_targets",
+        "_turn",
+        "_waited",
+    )
+
     keeps_turn = False
     """Whether the turn goes on when an attempt has succeeded, as for a stream that is read later."""
 
@@ -136,7 +152,8 @@ class Attempts(ABC, Generic[_Result]):
     async def _attempt_in_turn(self, lane: Lane, index: int) -> _Result:
         """Send it when it is its turn."""
         turn = self._turn = Turn(len(self._body))
-        await self._enter(lane, turn)
+        if not lane.enter_at_once(turn):
+            await self._enter(lane, turn)
         try:
             result = await self._attempt(index)
             if not self.keeps_turn:

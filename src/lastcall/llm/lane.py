@@ -65,6 +65,9 @@ class Turn:
     tokens: float = 0.0
     """Taken of the tokens a minute, before it is known what it needs."""
 
+    wait: float = 0.0
+    """Seconds for which it has to wait for what it took."""
+
     held: bool = False
     """Whether it is under way, so that it has to leave."""
 
@@ -128,9 +131,29 @@ class Lane:
             users.discard(user)
         self._apply()
 
+    def enter_at_once(self, turn: Turn) -> bool:
+        """
+        Take a request's turn if nothing has to be waited for; return whether it did.
+
+        After it `leave` has to be called; else `enter`, with the same turn.
+        """
+        if time.monotonic() < self.held_until:
+            return False
+        gate = self._gate
+        if gate is not None:
+            if not gate.enter_at_once():
+                return False
+            turn.gate = gate
+        turn.wait = self._reserve(turn)
+        if turn.wait > 0:
+            return False
+        self.in_flight += 1
+        turn.held = True
+        return True
+
     async def enter(self, turn: Turn, wait_max: float) -> None:
         """
-        Wait for a request's turn; after it `leave` has to be called.
+        Wait for a request's turn, which `enter_at_once` could not give; after it `leave` has to be called.
 
         Args:
             turn: Of the request; what is taken is noted in it.
@@ -140,15 +163,12 @@ class Lane:
         Raises:
             RateLimitedError: If a cool-down is longer.
         """
-        gate = self._gate
-        if gate is not None:
-            if not gate.enter_at_once():
-                await gate.enter()
-            turn.gate = gate
         try:
-            if time.monotonic() < self.held_until:
-                await self._cool(wait_max)
-            wait = self._reserve(turn)
+            if turn.gate is None and (gate := self._gate) is not None:
+                await gate.enter()
+                turn.gate = gate
+            await self._cool(wait_max)
+            wait = turn.wait or self._reserve(turn)
             if wait > 0:
                 await asyncio.sleep(wait)
                 await self._cool(wait_max)
