@@ -16,7 +16,7 @@ import aiohttp
 from _compare import Ask, Peer, Work, main
 from _server import Plan
 
-from lastcall.llm import create_openai_api_handle_async
+from lastcall.llm import ChatHandle, create_openai_api_handle_async
 
 USERS = 500
 
@@ -64,7 +64,7 @@ async def many(work: Work) -> AsyncIterator[Ask]:
 async def handles(work: Work) -> AsyncIterator[Ask]:
     """Give each user a handle, with a key of its own."""
     context = work.ssl_context() or True
-    made = {}
+    made: dict[int, ChatHandle] = {}
     async with AsyncExitStack() as stack:
 
         async def ask(number: int) -> int:

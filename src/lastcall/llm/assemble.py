@@ -239,7 +239,7 @@ class _Response:
         self._response: dict[str, Any] = {}
         self._items: dict[int, Any] = {}
 
-    def take_alike(self, chunk: bytes) -> bool | None:  # noqa: ARG002, PLR6301
+    def take_alike(self, chunk: bytes) -> bool | None:  # noqa: ARG002
         """Return None: no two events are alike."""
         return None
 
@@ -301,7 +301,8 @@ def _extend(whole: list[Any], delta: list[Any]) -> None:
                 _merge(known, item)
                 break
         else:
-            _merge(fresh := {}, item)
+            fresh: dict[str, Any] = {}
+            _merge(fresh, item)
             whole.append(fresh)
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "Sink",
     "divert",
     "drop_idle",
+    "forget",
     "has_idle",
     "is_plain",
     "make_ready",
@@ -48,8 +49,10 @@ read of a few hundred bytes maps, shrinks and unmaps memory, which is a fifth of
 
 class Sink(StreamReader):
     """
-    A `StreamReader` that keeps nothing: what the parser feeds goes to the consumer that sits in its buffer's
-    place. aiohttp's parser makes the readers itself, so that one becomes a `Sink` by its class, see `divert`.
+    A `StreamReader` that keeps nothing.
+
+    What the parser feeds goes to the consumer that sits in its buffer's place. aiohttp's parser makes the
+    readers itself, so that one becomes a `Sink` by its class, see `divert`.
     """
 
     __slots__ = ()
@@ -93,9 +96,27 @@ def divert(payload: StreamReader, consumer: Any) -> None:
         payload._protocol.resume_reading()
 
 
+class _Nobody:
+    """A consumer that lets go of everything."""
+
+    def take(self, data: bytes) -> None:
+        """Do nothing."""
+
+    def fail(self, error: BaseException) -> None:
+        """Do nothing."""
+
+
+_NOBODY: Any = _Nobody()
+
+
+def forget(payload: StreamReader) -> None:
+    """Let go of the consumer of *payload*: a connection keeps its last payload until its next."""
+    payload._buffer = _NOBODY
+
+
 def taken(payload: StreamReader) -> bytes:
     """
-    Return what was received of *payload*.
+    Return what was received of *payload*, and forget it.
 
     Its own `read_nowait` looks at each HTTP chunk whether to read on: for a burst of a stream that takes
     longer than all the rest.
@@ -103,7 +124,9 @@ def taken(payload: StreamReader) -> bytes:
     if payload is EMPTY_PAYLOAD:
         return b""
     buffer = payload._buffer
-    return buffer[0] if len(buffer) == 1 else b"".join(buffer)
+    data = buffer[0] if len(buffer) == 1 else b"".join(buffer)
+    buffer.clear()
+    return data
 
 
 class Asking(ClientRequest):
@@ -194,7 +217,7 @@ def _missing() -> str | None:
     ]
     for function, names in wanted:
         if not names <= set(inspect.signature(function).parameters):
-            return function.__qualname__
+            return str(function.__qualname__)
     if not {"host", "port", "is_ssl", "proxy_headers_hash"} <= set(ConnectionKey._fields):
         return "ConnectionKey"
     if not (hasattr(Connection, "protocol") and hasattr(Connection, "release")):
@@ -241,7 +264,8 @@ def _try_out() -> str | None:
         handler.data_received(b"2\r\ncd\r\n0\r\n\r\n")
     if (message.code, consumer.seen, heard.seen) != (200, [b"ab", b"cd", None] * 2, [None] * 4):
         return "the way from a connection to its reader"
-    return "whether a connection can be used again" if handler.should_close else None
+    reusable = not handler.should_close
+    return None if reusable else "whether a connection can be used again"
 
 
 def _reason() -> str | None:

@@ -50,7 +50,7 @@ async def read_whole(exchange: Exchange, message: RawResponseMessage) -> Answer:
         try:
             exchange.divert(whole)
             await whole.done
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (`fail` raises)
             exchange.fail(error, body=b"".join(whole.parts))
         body = b"".join(whole.parts)
     exchange.release()
@@ -64,16 +64,14 @@ async def read_events(exchange: Exchange, message: RawResponseMessage) -> Events
         exchange.divert(events)
         if not events.complete:
             await events.wait(exchange.loop)
-        if events.error is not None and not events.complete:
-            raise events.error
         events.check(exchange.prepared.server, message.code, message.headers)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  (`fail` raises)
         fail(exchange, error, events.chunks)
-    finish(exchange, events)
+    finish(exchange)
     return events
 
 
-def finish(exchange: Exchange, events: Events) -> None:
+def finish(exchange: Exchange) -> None:
     """Give the connection back when the body ends, which `[DONE]` is not."""
     assert exchange.payload is not None
     if exchange.payload.is_eof():
@@ -124,7 +122,7 @@ class DirectStream(OpenStream):
             return
         self._closed = True
         if self.is_stream and self._events.complete:
-            finish(self._exchange, self._events)
+            finish(self._exchange)
             return
         self._exchange.abandon()
         if self.is_stream:
@@ -138,12 +136,14 @@ class DirectStream(OpenStream):
         try:
             if not events.complete:
                 exchange.flow()
-                await events.wait(exchange.loop)
+                # What the parser had held back may have come at once, the end included.
+                if self._next >= len(self.chunks) and not events.complete:
+                    await events.wait(exchange.loop)
                 return True
             events.check(exchange.prepared.server, self.status, self.headers)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (`fail` raises)
             self._closed = True
             fail(exchange, error, self.chunks)
         self._closed = True
-        finish(exchange, events)
+        finish(exchange)
         return False

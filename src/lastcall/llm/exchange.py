@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from aiohttp import ServerDisconnectedError
 
-from .compat import Asking, divert, make_ready
+from .compat import Asking, divert, forget, make_ready
 from .trouble import explained, is_lost, timed_out
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ __all__ = ["Exchange"]
 
 _JOINED_BELOW = 2**16
 _TRAILING_S = 1.0
-"""Seconds for which the end of a stream may come after its `[DONE]`, so that its connection can be used again."""
+"""Seconds within which a stream's end must follow its `[DONE]`, for its connection to be used again."""
 
 _INFORMATION = range(100, 200)
 _SWITCHING = 101
@@ -145,7 +145,8 @@ class Exchange:
         protocol = self.protocol = connection.protocol
         assert protocol is not None
         transport = protocol.transport
-        if transport is None:
+        if transport is None or len(protocol):
+            # The connection is lost; or something came while nobody had asked, and would pass for the answer.
             raise ServerDisconnectedError
         # Called with whatever comes, before it is parsed; it would set a timer of aiohttp's anew.
         protocol._reschedule_timeout = self._hear  # type: ignore[method-assign]
@@ -212,6 +213,9 @@ class Exchange:
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        if self.consumer is not None and self.payload is not None:
+            self.consumer = None
+            forget(self.payload)
         protocol = connection.protocol
         if protocol is not None:
             vars(protocol).pop("_reschedule_timeout", None)
@@ -227,26 +231,25 @@ class Exchange:
 
     def look(self, now: float) -> float:
         """Do what the sweep is for."""
-        state = self._state
+        limits, state = self.limits, self._state
+        if state == _ENDED:
+            return math.inf
         if now >= self.ends:
             if state == _TRAILING:
                 self.abandon()
                 return math.inf
-            return self._expire(self.limits.whole_name, self.limits.whole)
-        if state in (_ASKED, _READING):
-            if state == _READING and self.protocol is not None and self.protocol.transport is None:
-                self._notice_loss()
-            elif not self.last:
-                due = self.sent + self.limits.first_byte
-                return (
-                    min(self.ends, due) if now < due else self._expire("first_byte", self.limits.first_byte)
-                )
-            elif not self.paused:
-                due = self.last + self.limits.between
-                return (
-                    min(self.ends, due) if now < due else self._expire("between_chunks", self.limits.between)
-                )
-        return self.ends
+            return self._expire(limits.whole_name, limits.whole)
+        if state == _READING and self.protocol is not None and self.protocol.transport is None:
+            self._notice_loss()
+            return self.ends
+        due = self.ends
+        if state == _ASKED and not self.last:
+            due = self.sent + limits.first_byte
+            name, seconds = "first_byte", limits.first_byte
+        elif state in (_ASKED, _READING) and not self.paused:
+            due = self.last + limits.between
+            name, seconds = "between_chunks", limits.between
+        return min(self.ends, due) if now < due else self._expire(name, seconds)
 
     def _notice_loss(self) -> None:
         """End it if its session was closed under it: aiohttp then tells no one who reads."""

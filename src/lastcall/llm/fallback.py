@@ -203,7 +203,7 @@ class FallbackStream(OpenStream):
                 return True
             events.end()
             events.check(self._server, self.status, self.headers)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (`_fail` raises)
             if self._closed and isinstance(error, aiohttp.ClientConnectionError):
                 return False
             self._fail(error)

@@ -105,12 +105,12 @@ class Events:
             times.append(at)
             if came > 1:
                 times += [at] * (came - 1)
-        if self._hold is not None:
+        if self.waiter is None and self._hold is not None:
             self.backlog += len(data)
             if self.backlog > _BACKLOG_MAX:
                 self._hold()
-            if came and self.waiter is not None:
-                self.wake()
+        elif came and self._hold is not None:
+            self.wake()
         if parser.done:
             self.wake()
 
@@ -135,15 +135,17 @@ class Events:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    async def wait(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Wait until there is something new, or raise why there never will be."""
+    def wait(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+        """Return what is done when there is something new; raise why there never will be."""
         if self.error is not None:
             raise self.error
         waiter = self.waiter = loop.create_future()
-        await waiter
+        return waiter
 
     def check(self, server: str, status: int, headers: CIMultiDictProxy[str]) -> None:
-        """Raise `TruncatedError` if the stream ended before its answer did."""
+        """Raise why the answer is not complete, if it is not: `TruncatedError` if the stream just ended."""
+        if self.error is not None and not self.complete:
+            raise self.error
         if self.parser.done or is_finished(self.chunks):
             return
         error = TruncatedError(

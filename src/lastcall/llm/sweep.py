@@ -45,7 +45,7 @@ class Watched(Protocol):
     limits: Limits
 
     def look(self, now: float) -> float:
-        """End it if a limit is reached; return when the next may be, both in seconds of the monotonic clock."""
+        """End it if a limit is reached; return when the next may be; times are of the monotonic clock."""
 
 
 class Sweep:
@@ -93,6 +93,10 @@ class Sweep:
         self._handle = None
         self._at = math.inf
         now = monotonic()
-        nearest = min((watched.look(now) for watched in tuple(self._watched)), default=math.inf)
-        if self._watched:
-            self._schedule(now, min(nearest, now + _LONGEST_PAUSE))
+        nearest = now + _LONGEST_PAUSE
+        try:
+            for watched in tuple(self._watched):
+                nearest = min(nearest, watched.look(now))
+        finally:
+            if self._watched:
+                self._schedule(now, nearest)

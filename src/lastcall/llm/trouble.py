@@ -11,6 +11,7 @@ from .errors import AnswerError, ConnectionFailedError, LLMError, TimedOutError,
 
 __all__ = ["explained", "is_lost", "timed_out"]
 
+_SAID_MAX = 300
 _CERTIFICATE = (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch)
 
 
@@ -71,6 +72,10 @@ def explained(  # noqa: PLR0911
         return ConnectionFailedError(f"the server's certificate is refused: {_reason(error)}", server=server)
     if isinstance(error, aiohttp.ClientConnectorError):
         return ConnectionFailedError(f"no connection could be made: {_reason(error)}", server=server)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return ConnectionFailedError(
+            f"the proxy refused with {error.status}: {_reason(error)}", server=server
+        )
     if isinstance(error, http.HttpProcessingError | aiohttp.ClientResponseError):
         return AnswerError(f"the answer is not HTTP: {_reason(error)}", server=server, status=status)
     if not isinstance(error, aiohttp.ClientError | OSError):
@@ -92,16 +97,17 @@ def explained(  # noqa: PLR0911
 
 def _reason(error: BaseException) -> str:
     """Return why, in the words of what is beneath; nothing of the request is in them."""
+    said: str | None
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return str(error.certificate_error)
-    if isinstance(error, aiohttp.ServerFingerprintMismatch):
-        return "its fingerprint is another"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
-    if isinstance(error, http.HttpProcessingError | aiohttp.ClientResponseError):
-        return " ".join(error.message.split())[:200] or type(error).__name__
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "the server closed it"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return (str(error) or type(error).__name__)[:200]
+        said = str(error.certificate_error)
+    elif isinstance(error, aiohttp.ServerFingerprintMismatch):
+        said = "its fingerprint is another"
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        said = error.os_error.strerror or str(error.os_error)
+    elif isinstance(error, http.HttpProcessingError | aiohttp.ClientResponseError):
+        said = error.message
+    elif isinstance(error, aiohttp.ServerDisconnectedError):
+        said = "the server closed it"
+    else:
+        said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return " ".join(said.split())[:_SAID_MAX] or type(error).__name__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Literal
@@ -15,6 +14,8 @@ from lastcall.llm.timeouts import Timeouts
 from lastcall.llm.wire import Wire
 from lastcall.sessions import SessionManager, SessionProfile
 from lastcall.testing import OpenAIServer
+
+from .raw import until
 
 Way = Literal["short", "own"]
 
@@ -32,11 +33,10 @@ async def session(way: Way) -> AsyncIterator[aiohttp.ClientSession]:
     traces = [aiohttp.TraceConfig()] if way == "own" else None
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), trace_configs=traces) as opened:
         yield opened
-        assert opened.connector is not None
+        connector = opened.connector
+        assert connector is not None
         # After [DONE] the end of a body is still waited for.
-        async with asyncio.timeout(5):
-            while opened.connector._acquired:
-                await asyncio.sleep(0.001)
+        await until(lambda: not connector._acquired)
 
 
 @pytest.fixture

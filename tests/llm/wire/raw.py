@@ -12,13 +12,20 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-__all__ = ["PATIENCE", "Peer", "RawServer"]
+__all__ = ["PATIENCE", "Peer", "RawServer", "until"]
 
 PATIENCE = 10.0
 """Seconds for which a test waits for what must come."""
 
 Handler = Callable[["Peer"], Awaitable[None]]
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until *condition* holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110  (what is waited for has no event)
+            await asyncio.sleep(0.001)
 
 
 @dataclass

@@ -22,7 +22,8 @@ from lastcall.llm.wire import Wire
 from lastcall.sessions import SessionManager
 from lastcall.testing import Answer, OpenAIServer
 
-from .raw import PATIENCE, Peer, RawServer
+from .asking import asked
+from .raw import PATIENCE, Peer, RawServer, until
 
 Body = Callable[..., bytes]
 
@@ -49,9 +50,7 @@ async def test_a_shared_session_takes_the_short_way(
     wire = Wire(session)
     assert wire.reason is None
     task = asyncio.create_task(wire.post(chat, body(), patient))
-    async with asyncio.timeout(PATIENCE):
-        while not server.calls:
-            await asyncio.sleep(0.001)
+    await until(lambda: bool(server.calls))
     (at_work,) = session.shared.at_work()
     assert (at_work.method, at_work.path) == ("POST", "/v1/chat/completions")
     assert (await task).status == 200
@@ -65,22 +64,11 @@ async def test_whoever_is_cut_off_by_closing_learns_who_closed(
     manager: SessionManager, patient: Timeouts, how: str, serve: Callable[[Peer], object]
 ) -> None:
     """A request at work when the manager closes ends with the manager's error, not with one of ours."""
-
-    async def ask() -> None:
-        if how == "post":
-            await wire.post(to, b"{}", patient)
-        elif how == "collect":
-            await wire.collect(to, b"{}", patient)
-        else:
-            async for _ in await wire.open(to, b"{}", patient):
-                pass
-
     async with RawServer(serve) as raw:  # type: ignore[arg-type]
         wire, to = Wire(await manager.get("llm")), Target.make(raw.url, "/x", headers={})
-        task = asyncio.create_task(ask())
+        task = asyncio.create_task(asked(wire, how, to, b"{}", patient))
         async with asyncio.timeout(PATIENCE):
-            while not raw.requests:
-                await asyncio.sleep(0.001)
+            await until(lambda: bool(raw.requests))
             await asyncio.sleep(0.02)
             await manager.close(grace=0)
             with pytest.raises(SessionClosedError, match="test_wire_sessions"):
@@ -96,8 +84,7 @@ async def test_closing_waits_for_a_request_at_work(
     wire = Wire(await manager.get("llm"))
     task = asyncio.create_task(wire.post(chat, body(), patient))
     async with asyncio.timeout(PATIENCE):
-        while not server.calls:
-            await asyncio.sleep(0.001)
+        await until(lambda: bool(server.calls))
         await manager.close(grace=PATIENCE)
     assert (await task).status == 200
 
@@ -120,15 +107,16 @@ async def test_a_session_that_is_closing_refuses(
 async def test_a_plain_session_closed_under_a_request_ends_it(
     short_wire: Wire, patient: Timeouts, serve: Callable[[Peer], object]
 ) -> None:
-    """aiohttp tells no reader; the sweep does, within a second."""
+    """Aiohttp tells no reader; the sweep does, within a second."""
     async with RawServer(serve) as raw:  # type: ignore[arg-type]
         task = asyncio.create_task(short_wire.collect(Target.make(raw.url, "/x", headers={}), b"{}", patient))
         async with asyncio.timeout(PATIENCE):
-            while not raw.requests:
-                await asyncio.sleep(0.001)
+            await until(lambda: bool(raw.requests))
             await asyncio.sleep(0.02)
             await short_wire.session.close()
-            with pytest.raises(aiohttp.ClientError if serve is silent else Exception, match="closed|cut off"):
+            with pytest.raises(
+                aiohttp.ClientError if serve is silent else Exception, match=r"closed|cut off"
+            ):
                 await task
 
 
@@ -224,6 +212,19 @@ async def test_a_proxy_is_used(patient: Timeouts) -> None:
         assert proxy.requests[0].startswith(b"POST http://model.invalid/v1/x HTTP/1.1\r\n")
 
 
+async def test_a_proxy_that_refuses_is_an_error_of_the_connection(patient: Timeouts) -> None:
+    """A 407 to a tunnel is the proxy's, no answer of the model's server."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.request()
+        await peer.answer(b"", status="407 Proxy Authentication Required")
+
+    async with RawServer(serve) as proxy, aiohttp.ClientSession() as session:
+        to = Target.make("https://model.invalid/v1", "/x", headers={}, proxy=URL(proxy.url))
+        with pytest.raises(ConnectionFailedError, match="the proxy refused with 407"):
+            await Wire(session).post(to, b"{}", patient)
+
+
 async def test_tls_is_verified_and_its_refusals_are_explained(
     wire: Wire, body: Body, patient: Timeouts
 ) -> None:
@@ -251,7 +252,7 @@ async def test_tls_is_verified_and_its_refusals_are_explained(
 async def test_a_plain_server_where_tls_is_expected_is_an_error(
     wire: Wire, server: OpenAIServer, body: Body, patient: Timeouts
 ) -> None:
-    """https to a port that speaks http fails with its reason."""
+    """Https to a port that speaks http fails with its reason."""
     to = Target.make(server.base_url.replace("http://", "https://"), "/chat/completions", headers={})
     with pytest.raises(ConnectionFailedError):
         await wire.post(to, body(), patient)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import aiohttp
 import pytest
 
+from lastcall.llm import compat
 from lastcall.llm.errors import ConnectionFailedError, LLMError, TruncatedError
 from lastcall.llm.target import Target
 from lastcall.llm.timeouts import Timeouts
@@ -15,7 +16,8 @@ from lastcall.llm.wire import Wire
 from lastcall.sessions import SessionManager
 from lastcall.testing import Answer, OpenAIServer
 
-from .raw import PATIENCE, Peer, RawServer
+from .asking import asked, held
+from .raw import PATIENCE, Peer, RawServer, until
 
 Body = Callable[..., bytes]
 STREAM = (b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n', b"data: [DONE]\n\n")
@@ -48,7 +50,7 @@ async def fill(wire: Wire, to: Target, patient: Timeouts, connections: int) -> N
 @pytest.mark.parametrize("reset", [False, True])
 @pytest.mark.parametrize("pooled", [1, 5])
 async def test_a_dead_connection_of_the_pool_is_replaced_by_a_new_one(
-    short_wire: Wire, patient: Timeouts, pooled: int, reset: bool
+    short_wire: Wire, patient: Timeouts, pooled: int, *, reset: bool
 ) -> None:
     """The others of the pool are dead too: the request goes to none of them, but over a new connection."""
     async with RawServer(Dying(reset=reset)) as raw:
@@ -83,14 +85,8 @@ async def test_streams_are_sent_again_too(short_wire: Wire, patient: Timeouts, h
     async with RawServer(serve) as raw:
         to = Target.make(raw.url, "/x", headers={})
         for _ in range(4):
-            if how == "open":
-                chunks = [data async for data in await short_wire.open(to, b"{}", patient)]
-            else:
-                chunks = (await short_wire.collect(to, b"{}", patient)).chunks
-            assert len(chunks) == 1
-            async with asyncio.timeout(PATIENCE):
-                while short_wire.session.connector._acquired:  # type: ignore[union-attr]
-                    await asyncio.sleep(0.001)
+            assert len(await asked(short_wire, how, to, b"{}", patient)) == 1
+            await until(lambda: not held(short_wire))
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -98,7 +94,7 @@ async def test_streams_are_sent_again_too(short_wire: Wire, patient: Timeouts, h
     "last_words", [b"H", b"HTTP/1.1 200 OK\r\nContent-", b"HTTP/1.1 100 Continue\r\n\r\n"]
 )
 async def test_an_answer_that_had_begun_is_never_asked_for_again(
-    short_wire: Wire, patient: Timeouts, last_words: bytes, reset: bool
+    short_wire: Wire, patient: Timeouts, last_words: bytes, *, reset: bool
 ) -> None:
     """One byte is enough, of the head or of an informational answer, and whatever ends the connection."""
     async with RawServer(Dying(last_words, reset=reset)) as raw:
@@ -107,6 +103,52 @@ async def test_an_answer_that_had_begun_is_never_asked_for_again(
         with pytest.raises(TruncatedError):
             await short_wire.post(to, b"{}", patient)
         assert len(raw.requests) == 2
+
+
+async def test_what_came_while_nobody_had_asked_is_no_answer(short_wire: Wire, patient: Timeouts) -> None:
+    """A second answer to the first request would pass for the answer to the second one."""
+    spoken = asyncio.Event()
+
+    async def serve(peer: Peer) -> None:
+        await peer.request()
+        await peer.answer(b"right")
+        if peer.number == 1:
+            await asyncio.sleep(0.02)
+            await peer.answer(b"wrong")
+            spoken.set()
+        await peer.gone()
+
+    async with RawServer(serve) as raw:
+        to = Target.make(raw.url, "/x", headers={})
+        assert (await short_wire.post(to, b"{}", patient)).body == b"right"
+        await asyncio.wait_for(spoken.wait(), PATIENCE)
+        await asyncio.sleep(0.02)
+        assert (await short_wire.post(to, b"{}", patient)).body == b"right"
+        assert len(raw.peers) == 2
+
+
+async def test_nothing_of_an_answer_is_kept_by_its_connection(short_wire: Wire, patient: Timeouts) -> None:
+    """A pool of idle connections does not hold the last answers in memory, nor what read them."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.request()
+        await peer.answer(b"x" * 1000)
+        await peer.request()
+        await peer.answer(b"y" * 2**20)
+        await peer.request()
+        await peer.stream(*STREAM)
+        await peer.gone()
+
+    async with RawServer(serve) as raw:
+        to = Target.make(raw.url, "/x", headers={})
+        for ask in (short_wire.post, short_wire.post, short_wire.collect):
+            await ask(to, b"{}", patient)
+            await until(lambda: not held(short_wire))
+            (pooled,) = short_wire.session.connector._conns.values()  # type: ignore[union-attr]
+            ((protocol, _),) = pooled
+            kept = protocol._payload._buffer  # type: ignore[union-attr]
+            assert kept is compat._NOBODY or not kept
+            assert "_reschedule_timeout" not in vars(protocol)
 
 
 async def test_a_new_connection_that_dies_is_an_error(wire: Wire, patient: Timeouts) -> None:
@@ -140,7 +182,7 @@ async def test_a_request_is_sent_again_once_only(short_wire: Wire, patient: Time
 
 @pytest.mark.parametrize("shared", [False, True])
 async def test_a_server_that_closes_after_each_stream_fails_no_request(
-    shared: bool, manager: SessionManager, body: Body, patient: Timeouts
+    *, shared: bool, manager: SessionManager, body: Body, patient: Timeouts
 ) -> None:
     """Hundreds of streams, many at once, against a server that closes without a word: all are answered."""
     with OpenAIServer() as server:
@@ -179,9 +221,7 @@ async def test_a_server_that_closes_after_streams_is_known_by_its_second(
         to = Target.make(raw.url, "/x", headers={})
         for _ in range(10):
             await short_wire.collect(to, b"{}", patient)
-            async with asyncio.timeout(PATIENCE):
-                while short_wire.session.connector._acquired:  # type: ignore[union-attr]
-                    await asyncio.sleep(0.001)
+            await until(lambda: not held(short_wire))
         assert len(raw.requests) == 10 + 2
 
 
@@ -199,7 +239,5 @@ async def test_a_server_that_keeps_connections_after_streams_is_not_suspected(
         to = Target.make(raw.url, "/x", headers={})
         for _ in range(10):
             await short_wire.collect(to, b"{}", patient)
-            async with asyncio.timeout(PATIENCE):
-                while short_wire.session.connector._acquired:  # type: ignore[union-attr]
-                    await asyncio.sleep(0.001)
+            await until(lambda: not held(short_wire))
         assert len(raw.peers) == 1

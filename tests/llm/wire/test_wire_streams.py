@@ -8,13 +8,15 @@ from collections.abc import Callable
 
 import pytest
 
+from lastcall.llm.direct import DirectStream
 from lastcall.llm.errors import TruncatedError
 from lastcall.llm.target import Target
 from lastcall.llm.timeouts import Timeouts
 from lastcall.llm.wire import Wire
 from lastcall.testing import Answer, OpenAIServer
 
-from .raw import PATIENCE, Peer, RawServer
+from .asking import asked, held
+from .raw import PATIENCE, Peer, RawServer, until
 
 Body = Callable[..., bytes]
 
@@ -119,11 +121,7 @@ async def test_a_stream_that_is_cut_carries_what_came(
     async with RawServer(serve) as raw:
         to = Target.make(raw.url, "/x", headers={})
         with pytest.raises(TruncatedError) as caught:
-            if how == "collect":
-                await wire.collect(to, b"{}", patient)
-            else:
-                async for _ in await wire.open(to, b"{}", patient):
-                    pass
+            await asked(wire, how, to, b"{}", patient)
         assert [json.loads(chunk) for chunk in caught.value.chunks] == [
             {"choices": [{"index": 0, "delta": {"content": "a"}}]}
         ]
@@ -143,10 +141,7 @@ async def test_a_stream_that_ends_in_an_error_event_is_given_back(
 
     async with RawServer(serve) as raw:
         to = Target.make(raw.url, "/x", headers={})
-        if how == "collect":
-            chunks = (await wire.collect(to, b"{}", patient)).chunks
-        else:
-            chunks = [data async for data in await wire.open(to, b"{}", patient)]
+        chunks = await asked(wire, how, to, b"{}", patient)
         assert chunks == [b'{"error":{"message":"no"}}']
 
 
@@ -195,7 +190,7 @@ async def test_closing_a_stream_wakes_the_task_that_reads_it(wire: Wire, patient
     async with RawServer(serve) as raw:
         stream = await wire.open(Target.make(raw.url, "/x", headers={}), b"{}", patient)
         assert await anext(stream) == b"{}"
-        reader = asyncio.create_task(anext(stream, None))  # type: ignore[arg-type]
+        reader = asyncio.create_task(anext(stream, None))
         await asyncio.sleep(0.01)
         await stream.aclose()
         assert await asyncio.wait_for(reader, PATIENCE) is None
@@ -211,11 +206,9 @@ async def test_a_stream_left_after_its_end_keeps_its_connection(
             if json.loads(data)["choices"][0]["finish_reason"]:
                 break
         async with asyncio.timeout(PATIENCE):
-            while not stream._events.parser.done:  # type: ignore[attr-defined]
-                await asyncio.sleep(0)
-    async with asyncio.timeout(PATIENCE):
-        while not short_wire.session.connector._conns:  # type: ignore[union-attr]
-            await asyncio.sleep(0.001)
+            assert isinstance(stream, DirectStream)
+            await until(lambda: stream._events.parser.done)
+    await until(lambda: not held(short_wire))
     await short_wire.post(chat, body(), patient)
     assert {call.connection for call in server.calls} == {1}
 
@@ -237,7 +230,7 @@ async def test_a_connection_whose_stream_never_ends_after_done_is_closed(
         async with asyncio.timeout(PATIENCE):
             await raw.peers[0].ended.wait()
         await asyncio.sleep(0)
-        assert not short_wire.session.connector._acquired  # type: ignore[union-attr]
+        assert not held(short_wire)
 
 
 async def test_a_slow_reader_makes_the_server_wait(wire: Wire, patient: Timeouts) -> None:
@@ -267,6 +260,28 @@ async def test_a_slow_reader_makes_the_server_wait(wire: Wire, patient: Timeouts
         async for _ in stream:
             read += 1
         assert read == 1000
+
+
+@pytest.mark.parametrize("size", [2**10, 2**16, 2**18, 2**20, 2**22])
+async def test_a_reader_that_was_behind_gets_all_that_was_held_back(
+    short_wire: Wire, patient: Timeouts, size: int
+) -> None:
+    """However much came while nobody read, the rest comes in order, with its end."""
+    events = [b"%d %b" % (number, b"x" * size) for number in range(3 * 2**20 // size + 2)]
+
+    async def serve(peer: Peer) -> None:
+        await peer.request()
+        await peer.stream(*(event(data) for data in [*events, b"[DONE]"]))
+        await peer.gone()
+
+    async with RawServer(serve) as raw:
+        read: list[bytes] = []
+        async with await short_wire.open(Target.make(raw.url, "/x", headers={}), b"{}", patient) as stream:
+            async for data in stream:
+                if len(read) % 16 == 0:
+                    await asyncio.sleep(0.02)
+                read.append(data)
+        assert read == events
 
 
 async def test_streams_by_the_hundred_do_not_disturb_each_other(
