@@ -13,12 +13,12 @@ Needle = tuple[bytes, ...]
 """Words that have to be in a file together."""
 
 HIDING: tuple[Needle, ...] = (
-    (b"ResourceWarning", b"aiohttp"),
-    (b"nclosed client session",),
-    (b"nclosed connector",),
-    (b"Connector.__del__",),
-    (b"ClientResponse.__del__",),
-    (b'"asyncio"', b"CRITICAL", b"aiohttp"),
+    (b"aiohttp", b"ResourceWarning"),
+    (b"aiohttp", b"Connector.__del__"),
+    (b"aiohttp", b"ClientResponse.__del__"),
+    (b"aiohttp", b"getLogger", b"CRITICAL"),
+    (b"nclosed c", b"nclosed client session"),
+    (b"nclosed c", b"nclosed connector"),
 )
 
 GENERIC = frozenset({"create_session", "create_client", "get_http_session", "ClientSession"})
@@ -29,7 +29,7 @@ CLOSING = (b".close()", b"async with session", b"async with async_", b"async wit
 
 def first_needles(known: Known) -> tuple[Needle, ...]:
     """Return what a file has to hold to be read at all."""
-    direct = tuple((word,) for word in known.needles)
+    direct = tuple((word,) if word == b"ClientSession" else (word, b"import") for word in known.needles)
     names = sorted({name.rpartition(".")[2].encode() for name in known.accessors})
     borrowed = tuple((name, closing) for name in names if len(name) > len(b"get") for closing in CLOSING)
     return (*direct, *HIDING, *borrowed)
@@ -66,4 +66,13 @@ def _qualified(name: str, module: str) -> set[Needle]:
 
 def contains(data: bytes, needles: Iterable[Needle]) -> bool:
     """Tell whether *data* holds all words of one of *needles*."""
-    return any(all(word in data for word in needle) for needle in needles)
+    absent: set[bytes] = set()
+    for needle in needles:
+        # A word that several needles begin with is looked for once.
+        if needle[0] in absent:
+            continue
+        if needle[0] not in data:
+            absent.add(needle[0])
+        elif all(word in data for word in needle[1:]):
+            return True
+    return False

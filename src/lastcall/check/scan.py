@@ -27,6 +27,10 @@ COMMENTS: tuple[Needle, ...] = ((b"lastcall:",), (b"noqa", b"LC"))
 """Words of comments that are meant for us."""
 
 
+HELD_BYTES = 100_000_000
+"""Bytes of files kept in memory, so that names learned late need no second reading."""
+
+
 class _Job(NamedTuple):
     data: bytes
     module: str
@@ -43,6 +47,9 @@ class Scan:
         self.problems: dict[str, Problem] = {}
         self.facts: dict[str, Facts] = {}
         """From shown path to facts, in no particular order."""
+        self._held: dict[str, bytes] = {}
+        """What was read and may have to be looked at again, by shown path."""
+        self._room = HELD_BYTES
         self._known = {file.shown: self._entry(file) for file in files}
 
     def _entry(self, file: Found) -> Entry:
@@ -114,6 +121,8 @@ class Scan:
                 file.shown, f"too large to be source: {file.stamp[1]:,} bytes"
             )
             return None
+        if file.shown in self._held:
+            return self._held[file.shown]
         try:
             with open(file.path, "rb", buffering=0) as handle:  # noqa: PTH123 (a path object costs as much as the read)
                 data = handle.read()
@@ -121,6 +130,9 @@ class Scan:
             self.problems[file.shown] = Problem(file.shown, (error.strerror or str(error)).lower())
             return None
         self._known[file.shown].commented = contains(data, COMMENTS)
+        self._room -= len(data)
+        if self._room > 0:
+            self._held[file.shown] = data
         return data
 
     def _learn(self, file: Found, outcome: Facts | str | None) -> None:

@@ -97,7 +97,7 @@ def _replaced(analysis: Analysis, verdict: Verdict) -> Iterator[Draft]:
     """Yield a session put where another may still be, in a method that can run twice."""
     call = analysis.program.call(verdict.origin.file, verdict.origin.number)
     func = analysis.program.func((verdict.origin.file, call.func))
-    if func.cls < 0 or func.name in SETUP:
+    if func.cls < 0 or func.name in SETUP or any(name.endswith("property") for name in func.decorators):
         return
     for keep in verdict.reach.keeps:
         if keep.kind != "field" or keep.flow is None or keep.flow.func != call.func or keep.borrowed:

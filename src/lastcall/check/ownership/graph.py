@@ -56,6 +56,7 @@ class Graph:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self._nodes: dict[tuple[int, str], list[str]] = {}
         self._types: dict[tuple[int, str], list[ClassRef]] = {}
         self._raw_to: dict[tuple[int, str], list[str]] = defaultdict(list)
         for number, file in enumerate(program.files):
@@ -69,6 +70,7 @@ class Graph:
         self.returns: dict[str, list[FuncRef]] = defaultdict(list)
         self.yields: dict[str, list[FuncRef]] = defaultdict(list)
         self._targets: dict[tuple[int, int], list[Target]] = {}
+        self._sites: dict[FuncRef, list[tuple[int, int]]] = {}
         self._fill()
 
     def _fill(self) -> None:
@@ -110,14 +112,20 @@ class Graph:
                     self.args[node].append(_Row(file, index, key))
         for value in call.callee:
             base, _, method = value.rpartition(".")
-            if base and not base.startswith("="):
-                for node in self.nodes(file, base):
-                    self.used[node].append(_Row(file, index, method))
+            if base.startswith("#") and "." not in base:
+                self.used[f"{file}|{base}"].append(_Row(file, index, method))
 
     # Values
 
     def nodes(self, file: int, value: str) -> list[str]:
         """Return the nodes a value of a file's facts stands for."""
+        key = (file, value)
+        found = self._nodes.get(key)
+        if found is None:
+            found = self._nodes[key] = self._find_nodes(file, value)
+        return found
+
+    def _find_nodes(self, file: int, value: str) -> list[str]:
         head, _, rest = value.partition(".")
         if head.startswith("?"):
             return [f"?|{value[1:]}"]
@@ -321,19 +329,34 @@ class Graph:
         return (file, number) if number >= 0 else None
 
     def sites(self, ref: FuncRef) -> list[tuple[int, int]]:
-        """Return the calls that may call a function: file and number."""
-        return self._call_index.get(ref, [])
+        """Return the calls that may call a function: file and number; a constructor is called by its class."""
+        if ref not in self._sites:
+            self._sites[ref] = [site for site in self._candidates(ref) if self._calls(site, ref)]
+        return self._sites[ref]
+
+    def _calls(self, site: tuple[int, int], ref: FuncRef) -> bool:
+        for target in self.targets(*site):
+            if target.kind == "func" and target.ref == ref:
+                return True
+            if target.kind == "class" and ref in self.program.method(target.ref, "__init__")[:1]:
+                return True
+        return False
+
+    def _candidates(self, ref: FuncRef) -> list[tuple[int, int]]:
+        """Return the calls whose callee has the function's name, or none at all."""
+        func = self.program.func(ref)
+        names = {func.name, ""}
+        if func.name == "__init__" and func.cls >= 0:
+            names |= {self.program.cls(one).name for one in self.program.descendants((ref[0], func.cls))}
+        return sorted({site for name in names for site in self._by_last_name.get(name, ())})
 
     @cached_property
-    def _call_index(self) -> dict[FuncRef, list[tuple[int, int]]]:
-        """From each function to the calls that may call it; a class's constructor stands for the class."""
-        found: dict[FuncRef, list[tuple[int, int]]] = defaultdict(list)
+    def _by_last_name(self) -> dict[str, list[tuple[int, int]]]:
+        """From the last part of what is called to the calls; variables and `cls` have none."""
+        found: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for number, file in enumerate(self.program.files):
-            for index in range(len(file.facts.calls)):
-                for target in self.targets(number, index):
-                    if target.kind == "func":
-                        found[target.ref].append((number, index))
-                    elif target.kind == "class":
-                        for ref in self.program.method(target.ref, "__init__")[:1]:
-                            found[ref].append((number, index))
+            for index, call in enumerate(file.facts.calls):
+                for value in call.callee:
+                    named = "." in value or value.startswith("=")
+                    found[value.rpartition(".")[2].removeprefix("=") if named else ""].append((number, index))
         return found

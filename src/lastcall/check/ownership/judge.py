@@ -367,6 +367,8 @@ def _finalizer_funcs(graph: Graph) -> set[FuncRef]:
                 for _, values in call.args:
                     for value in values:
                         found.update(t.ref for t in graph.callables(number, value) if t.kind == "func")
+    if not found:
+        return found
     # A helper that only finalizers call is one, too; one hop is what is seen in practice.
     for number, file in enumerate(graph.program.files):
         for index, func in enumerate(file.facts.funcs):

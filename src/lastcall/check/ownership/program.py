@@ -38,8 +38,12 @@ class Program:
     """The files that matter, and how their names connect."""
 
     files: list[SourceFile]
-    missing: set[str] = field(default_factory=set)
-    """Full names that were asked for and lie in no file that was read."""
+    _lookups: dict[tuple[str, int], tuple[str, int, int, str] | None] = field(default_factory=dict)
+
+    @cached_property
+    def _heads(self) -> frozenset[str]:
+        """The first parts of all modules: nothing else can be in the program."""
+        return frozenset(file.module.partition(".")[0] for file in self.files)
 
     @cached_property
     def modules(self) -> dict[str, list[int]]:
@@ -100,6 +104,15 @@ class Program:
             "func", "class" or "global", the file, the number of the function or class (0 for a global), and the
             attributes that remain; for a global these begin with its name.
         """
+        key = (full, near)
+        if key not in self._lookups:
+            self._lookups[key] = self._look_up(full, near, hops)
+        return self._lookups[key]
+
+    def _look_up(self, full: str, near: int, hops: int) -> tuple[str, int, int, str] | None:
+        head = full.partition(".")[0]
+        if head not in self._heads:
+            return None
         parts = full.split(".")
         for cut in range(len(parts) - 1, 0, -1):
             number = self._module(".".join(parts[:cut]), near)
@@ -138,7 +151,6 @@ class Program:
             ]
             if len(found) == 1:
                 return (*found[0], ".".join(parts[cut + 1 :]))
-        self.missing.add(".".join(parts))
         return None
 
     # Classes
