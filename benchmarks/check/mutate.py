@@ -163,7 +163,9 @@ class Tree:
 
 def main() -> None:
     """Print the share of mutants found, by kind."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("trees", nargs="+", type=Path)
     parser.add_argument("--missed", action="store_true", help="list the mutants that were not found")
     options = parser.parse_args()
@@ -183,7 +185,9 @@ def main() -> None:
                     print(f"missed {mutant.kind} {file.path}:{mutant.line}", file=sys.stderr)
     for kind in sorted(made):
         print(f"{kind}  {found[kind]:4} of {made[kind]:4}  {found[kind] / made[kind]:.0%}")
-    print(f"all {sum(found.values()):4} of {sum(made.values()):4}  {sum(found.values()) / sum(made.values()):.0%}")
+    print(
+        f"all {sum(found.values()):4} of {sum(made.values()):4}  {sum(found.values()) / sum(made.values()):.0%}"
+    )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lastcall.check import BY_CODE, RULES, CheckConfig, run
+from lastcall.check import BY_CODE, RULES, CheckConfig, Rule, run
 
 SAMPLES = Path(__file__).parent / "samples"
 EXPECTED = re.compile(r"#\s*expect:\s*(?P<all>LC\d{3}(?: medium)?(?:, LC\d{3}(?: medium)?)*)")
@@ -18,7 +18,9 @@ BY_ANOTHER_ROOM = {"LC090", "LC091"}
 
 def config_for(path: Path) -> CheckConfig:
     """Return the settings for a sample: its own, if it is a directory that has some."""
-    settings = CheckConfig.load(path) if path.is_dir() and (path / "pyproject.toml").exists() else CheckConfig()
+    settings = (
+        CheckConfig.load(path) if path.is_dir() and (path / "pyproject.toml").exists() else CheckConfig()
+    )
     return settings.replace(tests=(), exclude=())
 
 
@@ -50,7 +52,9 @@ def test_a_sample_gets_exactly_what_it_expects(path: Path) -> None:
     assert found - (churn - expected) == expected
 
 
-@pytest.mark.parametrize("path", [path for path in CASES if path.stem.endswith("_clean")], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in CASES if path.stem.endswith("_clean")], ids=lambda path: path.stem
+)
 def test_a_clean_twin_expects_nothing(path: Path) -> None:
     """What is called clean has no expectation in it, so that the test above means something."""
     assert not expectations(path)
@@ -79,9 +83,13 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 """
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.code not in BY_ANOTHER_ROOM], ids=lambda rule: rule.code)
+@pytest.mark.parametrize(
+    "rule", [rule for rule in RULES if rule.code not in BY_ANOTHER_ROOM], ids=lambda rule: rule.code
+)
 @pytest.mark.parametrize("form", ["wrong", "right"])
-def test_a_rule_finds_its_own_wrong_example_and_not_the_right_one(rule, form: str, tmp_path: Path) -> None:
+def test_a_rule_finds_its_own_wrong_example_and_not_the_right_one(
+    rule: Rule, form: str, tmp_path: Path
+) -> None:
     """The examples that explain a rule are true."""
     text = getattr(rule, form)
     if form == "right" and text.startswith("async with"):

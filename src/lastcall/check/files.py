@@ -191,7 +191,7 @@ class _Finder:
     def shown(self, full: str) -> str:
         """Return a path as it is shown: relative to where the check started, if it lies below."""
         below = self.here.rstrip(os.sep) + os.sep
-        path = full[len(below) :] if full.startswith(below) else full
+        path = full.removeprefix(below)
         return path.replace(os.sep, "/")
 
 

@@ -66,7 +66,9 @@ def _compiled(lines: Iterable[str]) -> Iterator[_Pattern]:
         if not text:
             continue
         try:
-            regex = re.compile(("" if anchored else "(?:.*/)?") + _translated(text.removeprefix("/")), re.DOTALL)
+            regex = re.compile(
+                ("" if anchored else "(?:.*/)?") + _translated(text.removeprefix("/")), re.DOTALL
+            )
         except re.error:
             continue
         yield _Pattern(regex, negated, folders_only)

@@ -62,25 +62,21 @@ def _chosen(drafts: Iterable[Draft], analysis: Analysis, codes: frozenset[str]) 
         key = (draft.file, draft.at, draft.code)
         if draft.code in codes and (key not in best or draft.confidence == "high"):
             best[key] = draft
-    covered = {
-        (file, at, other)
-        for file, at, code in best
-        for other in COVERS.get(code, ())
-    }
+    covered = {(file, at, other) for file, at, code in best for other in COVERS.get(code, ())}
     kept = [draft for key, draft in best.items() if key not in covered]
     kept = [one for one in kept if BY_CODE[one.code].in_tests or not analysis.program.files[one.file].is_test]
     return sorted(kept, key=lambda one: (one.file, one.at, one.code))
 
 
-def _finding(
-    draft: Draft, analysis: Analysis, lines: _Lines, severities: dict[str, Severity]
-) -> Finding:
+def _finding(draft: Draft, analysis: Analysis, lines: _Lines, severities: dict[str, Severity]) -> Finding:
     rule = BY_CODE[draft.code]
     path = analysis.program.files[draft.file].path
     related = []
     for note in draft.notes:
         where = analysis.program.files[note.file].path
-        related.append(Related(where, note.at.line, lines.column(where, note.at.line, note.at.column), note.message))
+        related.append(
+            Related(where, note.at.line, lines.column(where, note.at.line, note.at.column), note.message)
+        )
     return Finding(
         rule.code,
         rule.name,

@@ -13,9 +13,8 @@ async def make_session_later() -> aiohttp.ClientSession:
 
 
 async def fetch(url: str) -> str:
-    async with make_session() as session:
-        async with session.get(url) as response:
-            return await response.text()
+    async with make_session() as session, session.get(url) as response:
+        return await response.text()
 
 
 async def fetch_later(url: str) -> str:

@@ -1,6 +1,5 @@
 import aiohttp
 
-
 _session: aiohttp.ClientSession | None = None
 
 

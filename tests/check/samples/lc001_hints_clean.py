@@ -1,7 +1,5 @@
-from typing import Annotated
 
 import aiohttp
-import lastcall
 
 REGISTRY = CACHE = object()
 

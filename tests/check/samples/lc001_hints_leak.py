@@ -1,6 +1,7 @@
 from typing import Annotated
 
 import aiohttp
+
 import lastcall
 
 REGISTRY = CACHE = object()

@@ -2,6 +2,5 @@ import aiohttp
 
 
 async def fetch(url: str) -> str:
-    async with aiohttp.ClientSession() as session:
-        async with session.get(url) as response:
-            return await response.text()
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return await response.text()

@@ -1,6 +1,3 @@
-import asyncio
-import atexit
-import weakref
 
 import aiohttp
 

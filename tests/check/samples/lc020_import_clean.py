@@ -1,6 +1,5 @@
 import aiohttp
 
-
 session: aiohttp.ClientSession | None = None
 
 

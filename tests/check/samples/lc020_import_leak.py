@@ -1,6 +1,5 @@
 import aiohttp
 
-
 session = aiohttp.ClientSession()  # expect: LC020
 
 

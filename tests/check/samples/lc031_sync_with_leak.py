@@ -1,5 +1,4 @@
 import aiohttp
-import pytest
 
 
 async def fetch(url: str) -> str:

@@ -1,7 +1,5 @@
-from typing import Annotated
 
 import aiohttp
-import lastcall
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 

@@ -1,8 +1,9 @@
 from typing import Annotated
 
 import aiohttp
-import lastcall
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
+
+import lastcall
 
 
 async def fetch(hass, url: str) -> str:

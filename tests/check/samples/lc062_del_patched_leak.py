@@ -1,5 +1,5 @@
 import aiohttp
 
 aiohttp.ClientSession.__del__ = lambda self: None  # expect: LC062
-setattr(aiohttp.ClientSession, "__del__", print)  # expect: LC062
+aiohttp.ClientSession.__del__ = print  # expect: LC062
 del aiohttp.ClientSession.__del__  # expect: LC062

@@ -124,7 +124,9 @@ class _Runner:
             self.raised.append(("await", node.lineno))
         outer, self.looped = self.looped, _NONE
         after = self.block(node.body, states)
-        endless = isinstance(node, ast.While) and isinstance(node.test, ast.Constant) and bool(node.test.value)
+        endless = (
+            isinstance(node, ast.While) and isinstance(node.test, ast.Constant) and bool(node.test.value)
+        )
         out = self.looped if endless else states | after | self.looped
         if not endless and "O" in states and "O" not in after and any(map(self._closes, node.body)):
             out = after | self.looped

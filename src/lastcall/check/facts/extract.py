@@ -45,7 +45,7 @@ def parse(source: bytes) -> tuple[ast.Module, str]:
     except SyntaxError as error:
         raise UnreadableError(f"no valid Python: line {error.lineno}: {error.msg}") from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise UnreadableError(f"cannot be parsed: {error or 'nested too deeply'}") from error
+        raise UnreadableError(f"cannot be parsed: {str(error) or 'nested too deeply'}") from error
 
 
 def extract(source: bytes, module: str, *, is_package: bool = False) -> Facts:
@@ -79,16 +79,22 @@ def facts_from_rows(rows: Any) -> Facts:
     """Return the facts that were written as JSON, as *rows* of lists."""
     classes, funcs, calls, flows, closes, flags, imports, hints, spots = rows
     return Facts(
-        [Class(*row[:6], Place(*row[6])) for row in classes],
-        [Func(*row[:7], Place(*row[7]), *row[8:]) for row in funcs],
-        [Call(*row[:3], Place(*row[3]), *row[4:]) for row in calls],
-        [Flow(*row[:3], Place(*row[3]), *row[4:]) for row in flows],
-        [Close(*row[:2], Place(*row[2]), *row[3:]) for row in closes],
+        [_placed(Class, row) for row in classes],
+        [_placed(Func, row) for row in funcs],
+        [_placed(Call, row) for row in calls],
+        [_placed(Flow, row) for row in flows],
+        [_placed(Close, row) for row in closes],
         [Flag(*row) for row in flags],
         imports,
         hints,
-        [Spot(*row[:2], Place(*row[2]), *row[3:]) for row in spots],
+        [_placed(Spot, row) for row in spots],
     )
+
+
+def _placed(kind: Any, row: list[Any]) -> Any:
+    """Return a list as the kind of row it was, its place included."""
+    at = kind._fields.index("at")
+    return kind(*row[:at], Place(*row[at]), *row[at + 1 :])
 
 
 def _hints(text: str) -> dict[int, str]:

@@ -10,7 +10,14 @@ from .values import Values, place
 __all__ = ["Notices"]
 
 OWN_WORDS = ("unclosed client session", "unclosed connector", "unclosed connection", "unclosed")
-REPORTING = ("ClientSession", "BaseConnector", "TCPConnector", "UnixConnector", "Connection", "ClientResponse")
+REPORTING = (
+    "ClientSession",
+    "BaseConnector",
+    "TCPConnector",
+    "UnixConnector",
+    "Connection",
+    "ClientResponse",
+)
 
 
 class Notices(Values):
@@ -99,6 +106,4 @@ def _texts(node: ast.Call) -> list[str]:
 
 def _is_reporting(values: list[str]) -> bool:
     """Tell whether one of *values* is a class of aiohttp that reports leaks."""
-    return any(
-        value.startswith("=aiohttp") and value.rpartition(".")[2] in REPORTING for value in values
-    )
+    return any(value.startswith("=aiohttp") and value.rpartition(".")[2] in REPORTING for value in values)

@@ -372,8 +372,7 @@ class Statements(Notices):
         if args.vararg or args.kwonlyargs:
             rows.append((f"*{args.vararg.arg if args.vararg else ''}", "", ""))
         rows += [
-            self._param(arg, default)
-            for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True)
+            self._param(arg, default) for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True)
         ]
         if args.kwarg:
             rows.append((f"**{args.kwarg.arg}", "", ""))

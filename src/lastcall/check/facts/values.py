@@ -39,7 +39,9 @@ STACK_METHODS = frozenset(
 """Calls that close their argument later on."""
 
 FINALIZERS = frozenset({"register", "finalize"})
-PASSING = frozenset({"list", "tuple", "set", "dict", "cast", "reversed", "sorted", "iter", "next", "filter", "zip"})
+PASSING = frozenset(
+    {"list", "tuple", "set", "dict", "cast", "reversed", "sorted", "iter", "next", "filter", "zip"}
+)
 """Builtins whose result holds what they are given."""
 
 MAX_DEPTH = 4
@@ -257,9 +259,7 @@ class Values:
                 self.closes[index] = self.closes[index]._replace(kind="finalizer")
         return [(key, values) for key, values in args if values]
 
-    def _special(
-        self, node: ast.Call, name: str, bases: list[str], given: list[str]
-    ) -> list[str] | None:
+    def _special(self, node: ast.Call, name: str, bases: list[str], given: list[str]) -> list[str] | None:
         """Return the result of a call that only moves its arguments or elements, or None for any other."""
         if name in STORING_METHODS and bases and given:
             self.flow(given, elements(bases), node)
@@ -270,7 +270,10 @@ class Values:
             return given
         if name == "getattr" and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
             attr = str(node.args[1].value)
-            return [*(attribute(base, attr) for base in self.eval(node.args[0])), *self.eval_all(node.args[2:])]
+            return [
+                *(attribute(base, attr) for base in self.eval(node.args[0])),
+                *self.eval_all(node.args[2:]),
+            ]
         if name == "setattr" and len(node.args) == 3 and isinstance(node.args[1], ast.Constant):  # noqa: PLR2004
             targets = [attribute(base, str(node.args[1].value)) for base in self.eval(node.args[0])]
             self.flow(self.eval(node.args[2]), targets, node)
@@ -317,7 +320,9 @@ def _receivers(bases: list[str]) -> list[str]:
     found = []
     for base in bases:
         head, _, last = base.rpartition(".")
-        found.append(head if head and last in {"connector", "_connector"} and not base.startswith("=") else base)
+        found.append(
+            head if head and last in {"connector", "_connector"} and not base.startswith("=") else base
+        )
         if head and last in {"connector", "_connector"}:
             found.append(base)
     return found
@@ -344,5 +349,3 @@ def _key_of(node: ast.expr) -> str:
     if isinstance(node, ast.Attribute) and node.attr.isupper():
         return node.attr
     return node.id if isinstance(node, ast.Name) and node.id.isupper() else ""
-
-

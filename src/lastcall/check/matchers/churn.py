@@ -37,7 +37,9 @@ def match(analysis: Analysis) -> Iterator[Draft]:
 def _in_loop(analysis: Analysis, verdict: Verdict) -> Draft:
     call = analysis.program.call(verdict.origin.file, verdict.origin.number)
     sure: Confidence = "medium" if OWN_SETTINGS & set(call.keywords) else "high"
-    message = "A session is opened in each turn of this loop: open one around it, and its connections are kept."
+    message = (
+        "A session is opened in each turn of this loop: open one around it, and its connections are kept."
+    )
     return analysis.judge.draft("LC051", sure, verdict.origin, message)
 
 
@@ -48,7 +50,9 @@ def _per_call(analysis: Analysis, verdict: Verdict) -> Iterator[Draft]:
     func = analysis.program.func((origin.file, call.func))
     if func.flags != ASYNC or call.func == 0 or func.name in {"main", "run", "_main", "amain"}:
         return
-    message = f"Each call of `{func.symbol}` opens a session of its own: pass one in, and its connections are kept."
+    message = (
+        f"Each call of `{func.symbol}` opens a session of its own: pass one in, and its connections are kept."
+    )
     sites = analysis.graph.sites((origin.file, call.func))
     for file, number in sites:
         site = analysis.program.call(file, number)

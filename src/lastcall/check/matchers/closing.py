@@ -42,9 +42,7 @@ def _not_awaited(analysis: Analysis, file: int, close: Close) -> Iterator[Draft]
         sure = "medium"
     message = "`close()` is a coroutine function: without `await` the session stays open."
     subject = spoken(close.value)
-    yield Draft(
-        "LC005", confidence(analysis, file, sure), file, close.at, close.func, message, (), subject
-    )
+    yield Draft("LC005", confidence(analysis, file, sure), file, close.at, close.func, message, (), subject)
 
 
 def _mixed(analysis: Analysis, verdict: Verdict) -> Iterator[Draft]:

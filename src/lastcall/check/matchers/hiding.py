@@ -118,7 +118,9 @@ def _detached(analysis: Analysis, verdict: Verdict) -> Iterator[Draft]:
         return
     for closing in verdict.reach.closings:
         if closing.close.kind == "detach" and not closing.node.startswith("?"):
-            message = "`detach()` only forgets the connector: its connections stay open, and nobody can close them."
+            message = (
+                "`detach()` only forgets the connector: its connections stay open, and nobody can close them."
+            )
             sure: Confidence = "medium" if closing.borrowed else "high"
             yield Draft(
                 "LC061",

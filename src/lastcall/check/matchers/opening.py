@@ -32,9 +32,7 @@ def match(analysis: Analysis) -> Iterator[Draft]:
             if close.kind == "sync-enter" and kinds_at(analysis, number, close.value) & {"own", "accessor"}:
                 message = f"`with {spoken(close.value)}` raises TypeError: use `async with`."
                 sure = confidence(analysis, number, "high")
-                yield Draft(
-                    "LC031", sure, number, close.at, close.func, message, (), spoken(close.value)
-                )
+                yield Draft("LC031", sure, number, close.at, close.func, message, (), spoken(close.value))
 
 
 def _at_import(analysis: Analysis, verdict: Verdict) -> Draft:

@@ -81,7 +81,11 @@ def _stays_unread(analysis: Analysis, file: int, name: str) -> bool:
         return False
     if any(flow.source == name or flow.source.startswith(parts[1]) for flow in facts.flows):
         return False
-    if any(value == name or value.startswith(parts[1]) for func in facts.funcs for value in (*func.returns, *func.yields)):
+    if any(
+        value == name or value.startswith(parts[1])
+        for func in facts.funcs
+        for value in (*func.returns, *func.yields)
+    ):
         return False
     for call in facts.calls:
         for callee in call.callee:

@@ -15,9 +15,22 @@ from .common import confidence, spoken
 __all__ = ["match"]
 
 ONCE = frozenset(
-    """
-    run main start serve start_session connect __aenter__ __aexit__ close aclose stop shutdown cleanup lifespan
-    """.split()
+    [
+        "run",
+        "main",
+        "start",
+        "serve",
+        "start_session",
+        "connect",
+        "__aenter__",
+        "__aexit__",
+        "close",
+        "aclose",
+        "stop",
+        "shutdown",
+        "cleanup",
+        "lifespan",
+    ]
 )
 """Names of methods that run once, and may end the session with themselves."""
 
@@ -62,9 +75,7 @@ def _of_hint(analysis: Analysis, found: Reach) -> Iterator[Draft]:
             continue
         code = "LC030" if close.kind == "enter" else "LC032"
         message = f"`{spoken(close.value)}` is marked as borrowed: leave closing it to its owner."
-        yield Draft(
-            code, "high", closing.file, close.at, close.func, message, (), spoken(close.value)
-        )
+        yield Draft(code, "high", closing.file, close.at, close.func, message, (), spoken(close.value))
 
 
 def _entered(analysis: Analysis, file: int, close: Close) -> Iterator[Draft]:

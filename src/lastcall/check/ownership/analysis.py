@@ -65,7 +65,9 @@ def analyse(program: Program, known: Known) -> Analysis:
 
 
 def _add_borrowed(result: Analysis) -> None:
-    starts = [("accessor", f"{file}|#{number}", "") for file, number in accessor_results(result.graph, result.known)]
+    starts = [
+        ("accessor", f"{file}|#{number}", "") for file, number in accessor_results(result.graph, result.known)
+    ]
     starts += [
         ("param", f"{ref[0]}|{ref[1]}:{name}", hint)
         for ref, name, hint in session_params(result.graph, result.known)

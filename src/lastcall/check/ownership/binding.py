@@ -11,7 +11,16 @@ from .program import ClassRef, FuncRef
 
 __all__ = ["Bound", "bind"]
 
-RECORDS = ("dataclass", "dataclasses.dataclass", "attr.s", "attr.attrs", "attrs.define", "attr.define", "define", "frozen")
+RECORDS = (
+    "dataclass",
+    "dataclasses.dataclass",
+    "attr.s",
+    "attr.attrs",
+    "attrs.define",
+    "attr.define",
+    "define",
+    "frozen",
+)
 RECORD_BASES = ("BaseModel", "NamedTuple", "TypedDict", "Struct", "BaseSettings")
 
 
@@ -60,7 +69,9 @@ def _bind_func(graph: Graph, ref: FuncRef, key: str, *, bound: bool) -> list[Bou
         last = stars[0] if stars else len(names)
         if position < last:
             return [_param(ref, params[position])]
-        rest = [name for name in names if name.startswith("*") and not name.startswith("**") and len(name) > 1]
+        rest = [
+            name for name in names if name.startswith("*") and not name.startswith("**") and len(name) > 1
+        ]
         return [Bound(ref, f"{ref[0]}|{ref[1]}:{name[1:]}.[]", "") for name in rest[:1]]
     for param in params:
         if param[0] == key:

@@ -236,7 +236,10 @@ class Graph:
             declared = self.program.class_of(annotation, one[0]) if annotation else None
             found += [declared] if declared else []
             value = f"@{one[1]}.{attr}"
-            for source in [*self._raw_to.get((one[0], value), ()), *self._raw_to.get((one[0], f"{value}.[]"), ())]:
+            for source in [
+                *self._raw_to.get((one[0], value), ()),
+                *self._raw_to.get((one[0], f"{value}.[]"), ()),
+            ]:
                 found += self.types(one[0], source, depth + 1)
         return found
 
@@ -313,7 +316,11 @@ class Graph:
             for base in self.program.bases.get((file, number), ()):
                 for one in self.program.ancestors(base):
                     if method in self.program.cls(one).methods:
-                        found.append(Target("func", (one[0], self.program.cls(one).methods[method]), method, bound=True))
+                        found.append(
+                            Target(
+                                "func", (one[0], self.program.cls(one).methods[method]), method, bound=True
+                            )
+                        )
                         break
         return found or [Target("foreign", (-1, -1), f"super.{method}")]
 

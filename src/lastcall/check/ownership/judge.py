@@ -183,13 +183,15 @@ class Judge:
         confidence = self._confidence(origin, "medium" if kind == "end" else "high")
         message = f"This session stays open when {words} {where}skips its `close()`."
         if kind == "end":
-            message = "This session stays open on another way through the function than the one that closes it."
+            message = (
+                "This session stays open on another way through the function than the one that closes it."
+            )
         notes = (Note(closing.file, closing.close.at, "closed here, if nothing goes wrong before"),)
         return Verdict(origin, found, "LC003", self.draft("LC003", confidence, origin, message, notes))
 
     def _late(self, origin: Origin, found: Reach, closing: Closing) -> tuple[str, Draft]:
         func = self.program.func((closing.file, closing.close.func))
-        in_del = func.name == "__del__" or closing.close.kind != "finalizer" and "del" in func.name
+        in_del = func.name == "__del__" or (closing.close.kind != "finalizer" and "del" in func.name)
         code = "LC010" if in_del else "LC011"
         where = "`__del__`" if in_del else "a finalizer that runs when the program ends"
         message = f"The only close of this session is in {where}, where nothing can be awaited."
@@ -225,7 +227,9 @@ class Judge:
         if keep.owner and not self._has_close(keep):
             message += f" `{owner}` has no method that could: add `aclose()` and `__aexit__()`."
         notes = self._keep_notes([keep])
-        draft = self.draft("LC002", self._confidence(origin, confidence), origin, message, notes, f"self.{attr}")
+        draft = self.draft(
+            "LC002", self._confidence(origin, confidence), origin, message, notes, f"self.{attr}"
+        )
         return Verdict(origin, found, "LC002", draft)
 
     def _has_close(self, keep: Keep) -> bool:
@@ -246,9 +250,7 @@ class Judge:
         refs = {*self.program.descendants(owner), *self.program.ancestors(owner)}
         names = {self.program.cls(ref).name for ref in refs}
         modules = {self.program.files[ref[0]].module for ref in refs}
-        return any(
-            full in modules or full.rpartition(".")[2] in names for full in facts.imports.values()
-        )
+        return any(full in modules or full.rpartition(".")[2] in names for full in facts.imports.values())
 
     def _always_injected(self, origin: Origin, keep: Keep) -> bool:
         """Tell whether the session is a fallback for a parameter that every caller in the program fills."""
@@ -299,14 +301,20 @@ class Judge:
         if func.flags & LAMBDA:
             confidence = "medium"
         notes: tuple[Note, ...] = ()
-        message = f"This session is never closed: use `async with {origin.what}(...)`, or close it in a `finally`."
+        message = (
+            f"This session is never closed: use `async with {origin.what}(...)`, or close it in a `finally`."
+        )
         if found.passed:
             file, number, ref = found.passed[0]
             given = self.program.func(ref).symbol
-            notes = (Note(file, self.program.call(file, number).at, f"given to `{given}`, which only uses it"),)
+            notes = (
+                Note(file, self.program.call(file, number).at, f"given to `{given}`, which only uses it"),
+            )
         elif found.foreign:
             file, number, name = found.foreign[0]
-            notes = (Note(file, self.program.call(file, number).at, f"given to `{name}`, which may close it"),)
+            notes = (
+                Note(file, self.program.call(file, number).at, f"given to `{name}`, which may close it"),
+            )
             message = "Nothing in the project closes this session."
         draft = self.draft("LC001", self._confidence(origin, confidence), origin, message, notes)
         return Verdict(origin, found, "LC001", draft)
@@ -379,5 +387,3 @@ def _finalizer_funcs(graph: Graph) -> set[FuncRef]:
             if callers and callers <= found:
                 found.add(ref)
     return found
-
-

@@ -49,15 +49,21 @@ def load_known(config: CheckConfig) -> Known:
     for path in sorted(MODELS.glob("*.toml")):
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         if table.get("always", True) or path.stem in config.models:
-            for kind in names:
-                names[kind].update(table.get(kind, ()))
+            for kind, known in names.items():
+                known.update(table.get(kind, ()))
     unknown = set(config.models) - set(model_names())
     if unknown:
-        raise ConfigError(f"no model {sorted(unknown)[0]!r}; there are {', '.join(model_names())}")
+        raise ConfigError(f"no model {min(unknown)!r}; there are {', '.join(model_names())}")
     for kind in ("session-types", "factories", "accessors", "closers", "owners"):
         names[kind].update(getattr(config, kind.replace("-", "_")))
     return Known(
-        *(frozenset(names[kind]) for kind in (*KINDS, "loopless")),
+        session_types=frozenset(names["session-types"]),
+        factories=frozenset(names["factories"]),
+        accessors=frozenset(names["accessors"]),
+        closers=frozenset(names["closers"]),
+        owners=frozenset(names["owners"]),
+        borrowers=frozenset(names["borrowers"]),
+        loopless=frozenset(names["loopless"]),
         needles=_needles([*names["session-types"], *names["factories"]]),
     )
 

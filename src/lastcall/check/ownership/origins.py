@@ -11,7 +11,14 @@ from .graph import Graph, Target
 from .known import Known
 from .program import ClassRef, FuncRef
 
-__all__ = ["Origin", "accessor_results", "direct_origins", "factory_origins", "is_session_class", "session_params"]
+__all__ = [
+    "Origin",
+    "accessor_results",
+    "direct_origins",
+    "factory_origins",
+    "is_session_class",
+    "session_params",
+]
 
 
 class Origin(NamedTuple):

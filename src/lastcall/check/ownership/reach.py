@@ -18,10 +18,36 @@ MAX_NODES = 3000
 """Nodes visited for one session; beyond that it counts as known to everyone."""
 
 HARMLESS = frozenset(
-    """
-    isinstance issubclass print len id repr str bool hasattr callable type hash vars dir format sorted min max any all
-    assert_called_with debug info warning error exception log critical
-    """.split()
+    [
+        "isinstance",
+        "issubclass",
+        "print",
+        "len",
+        "id",
+        "repr",
+        "str",
+        "bool",
+        "hasattr",
+        "callable",
+        "type",
+        "hash",
+        "vars",
+        "dir",
+        "format",
+        "sorted",
+        "min",
+        "max",
+        "any",
+        "all",
+        "assert_called_with",
+        "debug",
+        "info",
+        "warning",
+        "error",
+        "exception",
+        "log",
+        "critical",
+    ]
 )
 """Calls that keep nothing of what they are given."""
 
@@ -89,7 +115,10 @@ class _State(NamedTuple):
 
 
 def reach(
-    graph: Graph, start: list[str], closers: frozenset[str] = frozenset(), borrowers: frozenset[str] = frozenset()
+    graph: Graph,
+    start: list[str],
+    closers: frozenset[str] = frozenset(),
+    borrowers: frozenset[str] = frozenset(),
 ) -> Reach:
     """
     Follow a session from *start*.
