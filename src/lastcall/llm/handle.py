@@ -57,8 +57,15 @@ class ChatHandle:
 
         AnswerError: If the answer cannot be read, `TruncatedError` if it ended too early.
 
+        SessionClosedError: If somebody closed the session under it.
+
     Args:
         settings: How it asks.
+
+    Attributes:
+        model: Of requests that name none, or None.
+
+        server: Scheme, host and port of the first server.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -278,6 +285,13 @@ class ChatHandle:
         """
         # Not a coroutine function: the caller's line is known however the call is awaited.
         return self._close(callers_line())
+
+    @property
+    def limit(self) -> int | None:
+        """How many requests its servers let be under way at this moment, together; None for any number."""
+        limits = [lane.limit for lane in self._place.lanes] if self._place is not None else []
+        told = [limit for limit in limits if limit is not None]
+        return sum(told) if told else None
 
     def _session(self) -> ClientSession | None:
         """Return the session it uses on the running loop, or where no loop runs the one it used last."""

@@ -121,11 +121,11 @@ async def test_the_lowest_limit_holds_for_all(make: MakeHandle) -> None:
     handles = [make(concurrency=9), make(concurrency=4), make()]
     for handle in handles:
         await handle(HELLO)
-    assert {lane_of(handle).limit for handle in handles} == {4}
+    assert {handle.limit for handle in handles} == {4}
     await handles[1].close_session()
     assert lane_of(handles[2]).limit == 9
     await handles[0].close_session()
-    assert lane_of(handles[2]).limit is None
+    assert handles[2].limit is None
     assert lane_of(handles[2]).free
 
 

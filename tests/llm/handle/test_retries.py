@@ -249,6 +249,18 @@ async def test_never_two_answers_for_one_request(server: OpenAIServer, make: Mak
     assert len(server.calls) == 50 + 40
 
 
+async def test_each_attempt_is_told_when_it_begins(server: OpenAIServer, make: MakeHandle) -> None:
+    """After all waiting, and before each wait for another."""
+    told: list[str] = []
+    for handle in (make(), make(concurrency=1)):
+        server.script.add(Answer(status=500, retry_after=0.01, retry_after_form="ms"))
+        told.clear()
+        await handle.request(
+            CHAT, BODY, on_retry=lambda cause, _: told.append(cause), on_attempt=lambda: told.append("begins")
+        )
+        assert told == ["begins", "500", "begins"]
+
+
 def test_full_jitter_lies_between_nothing_and_a_limit_that_doubles() -> None:
     """From half a second on, up to eight."""
     error = StatusError("x", status=500)
