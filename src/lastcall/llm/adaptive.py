@@ -34,7 +34,7 @@ class AdaptiveLimit:
     overload is answered by many. Other failures only keep a round from counting.
 
     Args:
-        ceiling: The most it grows to.
+        ceiling: The most it grows to, None for a thousand.
 
         start: Where it begins.
 
@@ -48,10 +48,14 @@ class AdaptiveLimit:
     """
 
     def __init__(
-        self, ceiling: int = _CEILING, start: int = _START, *, clock: Callable[[], float] = time.monotonic
+        self,
+        ceiling: int | None = None,
+        start: int = _START,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.limit = min(start, ceiling)
-        self._ceiling = ceiling
+        self._ceiling = _CEILING if ceiling is None else ceiling
+        self.limit = min(start, self._ceiling)
         self._clock = clock
         self._doubles = True
         self._best = math.inf

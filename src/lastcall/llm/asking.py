@@ -11,7 +11,7 @@ from .attempts import Attempts
 from .errors import LLMError, TruncatedError
 from .lane import Lane, Turn
 from .outcome import Outcome
-from .problems import Answered, Redactor, answer_error, error_object, status_error
+from .problems import UNREADABLE, Answered, Redactor, answer_error, error_object, status_error
 from .sse import EventParser
 from .stream import OpenStream
 from .target import Target
@@ -152,7 +152,7 @@ def checked(answer: Answered, path: str, target: Target) -> bytes:
         return assemble(path, [*parser.feed(body), *parser.finish()])
     try:
         data = _decode(body)
-    except (ValueError, RecursionError):
+    except UNREADABLE:
         data = None
     if not isinstance(data, dict):
         kind = answer.headers.get("content-type", "no content type")
@@ -183,7 +183,7 @@ def broken_off(chunks: Sequence[bytes]) -> str | None:
         return None
     try:
         event = _decode(chunks[-1])
-    except (ValueError, RecursionError):
+    except UNREADABLE:
         return None
     return error_of(event) if isinstance(event, dict) else None
 
@@ -220,7 +220,7 @@ def readable_object(outcome: Outcome, redactor: Redactor, server: str) -> dict[s
     """
     try:
         answer = _decode(outcome.body)
-    except (ValueError, RecursionError) as error:
+    except UNREADABLE as error:
         broken = answer_error(outcome, f"answered with JSON that is broken: {error}")
         broken.server, broken.attempt = server, outcome.attempts
         redactor.clean(broken)
@@ -233,6 +233,6 @@ def _total_tokens(body: bytes) -> int | None:
     """Return what an answer's usage says it took; None if it says nothing."""
     try:
         usage = _usage.decode(body).usage
-    except (ValueError, RecursionError):
+    except UNREADABLE:
         return None
     return usage.total_tokens if usage else None

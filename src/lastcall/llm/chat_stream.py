@@ -9,6 +9,7 @@ import msgspec
 
 from .asking import Opened, error_of, stream_error
 from .errors import LLMError
+from .problems import UNREADABLE
 from .stream import OpenStream
 
 __all__ = ["ChatStream"]
@@ -130,7 +131,7 @@ class ChatStream:
         assert self._stream is not None
         try:
             event = _decode(data)
-        except (ValueError, RecursionError) as error:
+        except UNREADABLE as error:
             raise stream_error(f"an event is no JSON, {error}", self._stream) from error
         if not isinstance(event, dict):
             raise stream_error("an event is no object", self._stream)

@@ -327,7 +327,7 @@ class ChatHandle:
             body = {"model": self.model, **body}
         try:
             return _encode(body)
-        except (TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
             raise RequestError(f"the body cannot be written as JSON: {error}") from error
 
     def _options_for(

@@ -23,7 +23,6 @@ from .settings import Settings
 __all__ = ["Lane", "Turn", "lane_for"]
 
 _LANES_MAX = 1000
-_CEILING = 1000
 _MINUTE = 60.0
 _COOL_BASE = 1.0
 _COOL_LONGEST = 30.0
@@ -246,7 +245,7 @@ class Lane:
             self._tokens = _bucket(lowest.tpm)
         ceiling, known = (lowest.concurrency, lowest.adaptive), self._lowest
         if ceiling != (known.concurrency, known.adaptive):
-            self._adaptive = AdaptiveLimit(lowest.concurrency or _CEILING) if lowest.adaptive else None
+            self._adaptive = AdaptiveLimit(lowest.concurrency) if lowest.adaptive else None
         self._lowest = lowest
         self._resize()
         self._settle()

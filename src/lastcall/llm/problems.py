@@ -13,7 +13,10 @@ from lastcall.pacing import retry_after
 
 from .errors import AnswerError, LLMError, RateLimitedError, StatusError
 
-__all__ = ["Answered", "Redactor", "answer_error", "error_object", "status_error"]
+__all__ = ["UNREADABLE", "Answered", "Redactor", "answer_error", "error_object", "status_error"]
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What comes of JSON that is none; a `ValueError` only with newer versions of msgspec."""
 
 _TOO_MANY, _MOVED, _REFUSED, _NOT_FOUND, _UNAUTHORISED = 429, 300, 400, 404, 401
 _EXCERPT = 300
@@ -101,7 +104,7 @@ def error_object(body: bytes) -> Mapping[str, Any]:
     """Return what a body says of an error: message, type, code, as far as they are there; may be empty."""
     try:
         data = msgspec.json.decode(body)
-    except (ValueError, RecursionError):
+    except UNREADABLE:
         return {}
     if not isinstance(data, dict):
         return {}

@@ -11,7 +11,6 @@ from lastcall.pacing import backoff
 from .errors import (
     ConnectionFailedError,
     LLMError,
-    RateLimitedError,
     StatusError,
     TimedOutError,
     TruncatedError,
@@ -92,11 +91,6 @@ def cause_of(error: LLMError) -> str:
     if isinstance(error, TimedOutError):
         return "timeout"
     return "connection" if isinstance(error, ConnectionFailedError) else "truncated"
-
-
-def is_limit(error: LLMError) -> bool:
-    """Return whether the server is asked too much: it says so, or does not answer in time."""
-    return isinstance(error, RateLimitedError | TimedOutError)
 
 
 def _has_begun(error: TimedOutError) -> bool:
