@@ -10,7 +10,9 @@ from lastcall.check import BY_CODE, RULES, CheckConfig, Rule, run
 SAMPLES = Path(__file__).parent / "samples"
 EXPECTED = re.compile(r"#\s*expect:\s*(?P<all>LC\d{3}(?: medium)?(?:, LC\d{3}(?: medium)?)*)")
 
-CASES = sorted(path for path in SAMPLES.iterdir() if path.suffix == ".py" or path.is_dir())
+CASES = sorted(
+    path for path in SAMPLES.iterdir() if path.stem.endswith(("_leak", "_clean")) and path.suffix != ".toml"
+)
 
 BY_ANOTHER_ROOM = {"LC090", "LC091"}
 """Rules about ignore comments, which are read where findings are shown."""

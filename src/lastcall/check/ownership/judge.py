@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 from lastcall.check.facts.model import (
@@ -237,6 +238,16 @@ class Judge:
         assert keep.owner is not None
         return any(names & set(self.program.cls(ref).methods) for ref in self.program.ancestors(keep.owner))
 
+    def _closed_somewhere(self, node: str) -> bool:
+        """Tell whether an attribute is closed in any class: the object it was set on may be of that one."""
+        attr = node.partition("|")[2].removesuffix(".[]")
+        return attr in self._closed_attributes
+
+    @cached_property
+    def _closed_attributes(self) -> set[str]:
+        fields = (node for node in self.graph.closes if node.startswith("F"))
+        return {node.partition("|")[2].removesuffix(".[]") for node in fields}
+
     def _closed_by_name(self, attr: str, owner: ClassRef | None) -> bool:
         """Tell whether an attribute of that name is closed on an object of unknown class that may be the owner."""
         closes = self.graph.closes.get(f"?|{attr}", ())
@@ -283,6 +294,8 @@ class Judge:
         if found.foreign or found.lost_track:
             confidence = "medium"
         if all(one.kind == "wild" for one in found.keeps):
+            if any(self._closed_somewhere(one.node) for one in found.keeps):
+                return Verdict(origin, found, "closed")
             confidence = "medium"
         message = f"This session is kept in `{name.strip('[]') or name}`, and nobody closes it."
         draft = self.draft(
