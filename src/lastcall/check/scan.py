@@ -68,6 +68,10 @@ class Scan:
         """The files in which comments for us may be, by shown path, sorted."""
         return sorted(path for path, entry in self._known.items() if entry.commented)
 
+    def unread_text(self) -> bytes:
+        """Return what stands in the files that matter and could not be parsed."""
+        return b"\n".join(self._held.get(path, b"") for path in self.problems)
+
     def look(self, needles: Sequence[Needle], wanted: Iterable[str] = ()) -> bool:
         """
         Learn the facts of the files that hold one of *needles*, and of those that are *wanted* by path.

@@ -35,7 +35,7 @@ def write_up(
     codes: frozenset[str],
 ) -> Result:
     """Return the result of a run: the drafts of the selected rules as findings, sorted."""
-    chosen = _chosen(drafts, analysis, codes)
+    chosen = _doubted(_chosen(drafts, analysis, codes), scan.unread_text())
     lines = _Lines(tree)
     severities = {find_rule(name).code: value for name, value in (config.severity or {}).items()}
     seen: Counter[tuple[str, str, str, str]] = Counter()
@@ -66,6 +66,23 @@ def _chosen(drafts: Iterable[Draft], analysis: Analysis, codes: frozenset[str]) 
     kept = [draft for key, draft in best.items() if key not in covered]
     kept = [one for one in kept if BY_CODE[one.code].in_tests or not analysis.program.files[one.file].is_test]
     return sorted(kept, key=lambda one: (one.file, one.at, one.code))
+
+
+def _doubted(drafts: list[Draft], unread: bytes) -> list[Draft]:
+    """Return the drafts, less sure of those that a file we could not parse may contradict."""
+    if not unread:
+        return drafts
+    return [
+        draft._replace(confidence="medium")
+        if draft.code in {"LC001", "LC002"} and _mentions_close(unread, draft.subject)
+        else draft
+        for draft in drafts
+    ]
+
+
+def _mentions_close(text: bytes, subject: str) -> bool:
+    name = subject.rpartition(".")[2]
+    return bool(name) and f"{name}.close".encode() in text
 
 
 def _finding(draft: Draft, analysis: Analysis, lines: _Lines, severities: dict[str, Severity]) -> Finding:

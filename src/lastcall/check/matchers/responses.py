@@ -34,7 +34,8 @@ def match(analysis: Analysis) -> Iterator[Draft]:
 def _session_of(analysis: Analysis, file: int, call: Call) -> str:
     for callee in call.callee:
         base, _, method = callee.rpartition(".")
-        if method in REQUESTS and base and kinds_at(analysis, file, base):
+        kinds = kinds_at(analysis, file, base) if method in REQUESTS and base else set()
+        if kinds and "other" not in kinds:
             return base
     return ""
 

@@ -84,5 +84,8 @@ def _judge(result: Analysis, origin: Origin) -> Verdict:
     verdict = result.judge.verdict(origin, found)
     result.verdicts.append(verdict)
     for node, borrowed in found.nodes.items():
-        result.sessions.setdefault(node, set()).add("given" if borrowed else "own")
+        kinds = result.sessions.setdefault(node, set())
+        kinds.add("given" if borrowed else "own")
+        if origin.of_other_library:
+            kinds.add("other")
     return verdict

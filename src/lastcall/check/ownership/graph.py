@@ -9,6 +9,7 @@ class is known share one node for the class's family, `F4,0|_session`; those of 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -334,6 +335,31 @@ class Graph:
         """Return the class whose method a function is, or is defined in."""
         number = self._class_around(file, func)
         return (file, number) if number >= 0 else None
+
+    def names_of(self, target: Target) -> set[str]:
+        """Return the full names a callee is known by: as it was written, and where it is defined."""
+        names = {target.name} if target.name else set()
+        if target.kind == "func":
+            file = self.program.files[target.ref[0]]
+            names.add(f"{file.module}.{file.facts.funcs[target.ref[1]].symbol}")
+        elif target.kind == "class":
+            file = self.program.files[target.ref[0]]
+            names.add(f"{file.module}.{file.facts.classes[target.ref[1]].symbol}")
+        return names
+
+    def made_by(self, file: int, value: str) -> Iterator[str]:
+        """Yield the full names of what lies outside the program and made a value: its class or its factory."""
+        sources = [value, *self._raw_to.get((file, value), ())]
+        for source in sources:
+            if source.startswith("#") and source[1:].isdigit():
+                for callee in self.program.call(file, int(source[1:])).callee:
+                    if callee.startswith("="):
+                        yield callee[1:]
+        number, _, name = value.partition(":")
+        if number.isdigit():
+            for param, annotation, _ in self.program.files[file].facts.funcs[int(number)].params:
+                if param == name and annotation:
+                    yield annotation.partition("|")[0]
 
     def sites(self, ref: FuncRef) -> list[tuple[int, int]]:
         """Return the calls that may call a function: file and number; a constructor is called by its class."""

@@ -29,6 +29,9 @@ class Known:
     loopless: frozenset[str]
     """Session types that may be opened without a running loop."""
 
+    others: frozenset[str]
+    """Names of other libraries' clients, whose responses need no release."""
+
     needles: tuple[bytes, ...]
     """A file without any of these opens no session."""
 
@@ -46,11 +49,14 @@ def load_known(config: CheckConfig) -> Known:
         ConfigError: If a model is asked for that is not shipped.
     """
     names: dict[str, set[str]] = {kind: set() for kind in (*KINDS, "loopless")}
+    others = {*config.session_types, *config.factories, *config.accessors}
     for path in sorted(MODELS.glob("*.toml")):
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         if table.get("always", True) or path.stem in config.models:
             for kind, known in names.items():
                 known.update(table.get(kind, ()))
+                if not table.get("always", True):
+                    others.update(table.get(kind, ()))
     unknown = set(config.models) - set(model_names())
     if unknown:
         raise ConfigError(f"no model {min(unknown)!r}; there are {', '.join(model_names())}")
@@ -64,6 +70,7 @@ def load_known(config: CheckConfig) -> Known:
         owners=frozenset(names["owners"]),
         borrowers=frozenset(names["borrowers"]),
         loopless=frozenset(names["loopless"]),
+        others=frozenset(others),
         needles=_needles([*names["session-types"], *names["factories"]]),
     )
 

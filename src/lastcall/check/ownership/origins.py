@@ -33,6 +33,10 @@ class Origin(NamedTuple):
     """The function of the program that opens it, or None if this call does."""
 
     loopless: bool = False
+    """Whether it may be opened without a running loop."""
+
+    of_other_library: bool = False
+    """Whether it is no session of aiohttp's, but behaves as one."""
 
     @property
     def node(self) -> str:
@@ -56,8 +60,10 @@ def direct_origins(graph: Graph, known: Known) -> Iterator[Origin]:
             if call.flags & RAISES or not call.callee:
                 continue
             for target in graph.targets(number, index):
-                if _opens(graph, target, known):
-                    yield Origin(number, index, _name(call), None, target.name in known.loopless)
+                if _opens(graph, target, known) or _opens_by_method(graph, number, call, known):
+                    names = graph.names_of(target)
+                    loopless, other = bool(names & known.loopless), bool(names & known.others)
+                    yield Origin(number, index, _name(call), None, loopless, other)
                     break
 
 
@@ -73,7 +79,8 @@ def accessor_results(graph: Graph, known: Known) -> Iterator[tuple[int, int]]:
     """Yield the calls of known accessors, file and number: what they return is someone else's."""
     for number, file in enumerate(graph.program.files):
         for index, call in enumerate(file.facts.calls):
-            if any(target.name in known.accessors for target in graph.targets(number, index) if target.name):
+            targets = graph.targets(number, index)
+            if any(graph.names_of(target) & known.accessors for target in targets):
                 yield (number, index)
 
 
@@ -88,9 +95,22 @@ def session_params(graph: Graph, known: Known) -> Iterator[tuple[FuncRef, str, s
 
 
 def _opens(graph: Graph, target: Target, known: Known) -> bool:
-    if target.kind == "class":
-        return is_session_class(graph, target.ref, known)
-    return bool(target.name) and (target.name in known.session_types or target.name in known.factories)
+    if target.kind == "class" and is_session_class(graph, target.ref, known):
+        return True
+    return bool(graph.names_of(target) & (known.session_types | known.factories))
+
+
+def _opens_by_method(graph: Graph, file: int, call: Call, known: Known) -> bool:
+    """Tell whether a call is of a known factory that is a method of an object from its own package."""
+    for callee in call.callee:
+        head, _, method = callee.rpartition(".")
+        for factory in known.factories if head and not head.startswith("=") else ():
+            package = factory.partition(".")[0] + "."
+            if factory.endswith(f".{method}") and any(
+                made.startswith(package) for made in graph.made_by(file, head)
+            ):
+                return True
+    return False
 
 
 def _name(call: Call) -> str:

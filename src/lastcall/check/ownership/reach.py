@@ -236,7 +236,8 @@ class _Walk:
                 self._argument(state, (row.file, row.number), target, row.key, suffix)
 
     def _argument(self, state: _State, site: tuple[int, int], target: Target, key: str, suffix: str) -> None:
-        if target.name in self.closers:
+        names = self.graph.names_of(target)
+        if names & self.closers:
             self.found.owned_by_hint = True
         elif target.kind in {"func", "class"}:
             self._enter(state, site, target, key, suffix)
@@ -244,7 +245,7 @@ class _Walk:
             return
         elif target.name in RUNNERS and key != "0":
             self._run_later(state, site, key, suffix)
-        elif target.name.rpartition(".")[2] not in HARMLESS and target.name not in self.borrowers:
+        elif target.name.rpartition(".")[2] not in HARMLESS and not names & self.borrowers:
             self.found.foreign.append((*site, target.name))
 
     def _run_later(self, state: _State, site: tuple[int, int], key: str, suffix: str) -> None:
