@@ -70,7 +70,7 @@ async def handles(work: Work) -> AsyncIterator[Ask]:
         async def ask(number: int) -> int:
             chat = made.get(user(number, work))
             if chat is None:
-                key = f"key {user(number, work)}"
+                key = f"key-{user(number, work)}"
                 chat = create_openai_api_handle_async(work.base_url, key, "tiny", ssl=context)
                 made[user(number, work)] = await stack.enter_async_context(chat)
             await chat(work.messages(number), **work.options)
