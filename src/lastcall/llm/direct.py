@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from .answer import Answer
 from .compat import taken
-from .errors import TimedOutError
 from .stream import Events, OpenStream
 
 if TYPE_CHECKING:
@@ -57,16 +56,16 @@ async def read_whole(exchange: Exchange, message: RawResponseMessage) -> Answer:
     return Answer(message.code, message.headers, body)
 
 
-async def read_events(exchange: Exchange, message: RawResponseMessage) -> Events:
+async def read_events(exchange: Exchange) -> Events:
     """Read a stream to its end, woken once, and give the connection back."""
     events = Events(exchange.sent)
     try:
         exchange.divert(events)
         if not events.complete:
             await events.wait(exchange.loop)
-        events.check(exchange.prepared.server, message.code, message.headers)
+        events.check(exchange.prepared.server)
     except BaseException as error:  # noqa: BLE001  (`fail` raises)
-        fail(exchange, error, events.chunks)
+        exchange.fail(error, chunks=tuple(events.chunks))
     finish(exchange)
     return events
 
@@ -79,13 +78,6 @@ def finish(exchange: Exchange) -> None:
     else:
         exchange.trail()
         exchange.payload.on_eof(lambda: exchange.release(stream=True))
-
-
-def fail(exchange: Exchange, error: BaseException, chunks: list[bytes]) -> NoReturn:
-    """Close the connection and raise what *error* means, with what came of the stream."""
-    if isinstance(error, TimedOutError):
-        error.chunks = tuple(chunks)
-    exchange.fail(error, chunks=tuple(chunks))
 
 
 class DirectStream(OpenStream):
@@ -140,10 +132,10 @@ class DirectStream(OpenStream):
                 if self._next >= len(self.chunks) and not events.complete:
                     await events.wait(exchange.loop)
                 return True
-            events.check(exchange.prepared.server, self.status, self.headers)
+            events.check(exchange.prepared.server)
         except BaseException as error:  # noqa: BLE001  (`fail` raises)
             self._closed = True
-            fail(exchange, error, self.chunks)
+            exchange.fail(error, chunks=tuple(self.chunks))
         self._closed = True
         finish(exchange)
         return False

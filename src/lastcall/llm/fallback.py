@@ -202,18 +202,12 @@ class FallbackStream(OpenStream):
                 events.take(piece)
                 return True
             events.end()
-            events.check(self._server, self.status, self.headers)
-        except BaseException as error:  # noqa: BLE001  (`_fail` raises)
+            events.check(self._server)
+        except BaseException as error:  # noqa: BLE001  (`fail` raises)
             if self._closed and isinstance(error, aiohttp.ClientConnectionError):
                 return False
-            self._fail(error)
+            self._closed = True
+            self._attempt.fail(error, chunks=tuple(self.chunks))
         self._closed = True
         self._attempt.close()
         return False
-
-    def _fail(self, error: BaseException) -> NoReturn:
-        self._closed = True
-        chunks = tuple(self.chunks)
-        if hasattr(error, "chunks"):
-            error.chunks = chunks
-        self._attempt.fail(error, chunks=chunks)

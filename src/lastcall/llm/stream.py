@@ -142,20 +142,15 @@ class Events:
         waiter = self.waiter = loop.create_future()
         return waiter
 
-    def check(self, server: str, status: int, headers: CIMultiDictProxy[str]) -> None:
+    def check(self, server: str) -> None:
         """Raise why the answer is not complete, if it is not: `TruncatedError` if the stream just ended."""
         if self.error is not None and not self.complete:
             raise self.error
-        if self.parser.done or is_finished(self.chunks):
-            return
-        error = TruncatedError(
-            "the stream ended without [DONE], and before the answer gave a reason to finish",
-            server=server,
-            status=status,
-            request_id=headers.get("x-request-id"),
-        )
-        error.chunks = tuple(self.chunks)
-        raise error
+        if not self.parser.done and not is_finished(self.chunks):
+            raise TruncatedError(
+                "the stream ended without [DONE], and before the answer gave a reason to finish",
+                server=server,
+            )
 
 
 class OpenStream(ABC):

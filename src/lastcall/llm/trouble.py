@@ -22,7 +22,7 @@ def is_lost(error: BaseException) -> bool:
     )
 
 
-def timed_out(limit: str, seconds: float, server: str, *, chunks: tuple[bytes, ...] = ()) -> TimedOutError:
+def timed_out(limit: str, seconds: float, server: str) -> TimedOutError:
     """Return the error for a limit that was reached."""
     what = {
         "total": "no whole answer came",
@@ -34,7 +34,6 @@ def timed_out(limit: str, seconds: float, server: str, *, chunks: tuple[bytes, .
     error = TimedOutError(f"{what} within {seconds:g} s (timeout {limit!r})", server=server)
     error.limit = limit
     error.seconds = seconds
-    error.chunks = chunks
     return error
 
 
@@ -66,8 +65,10 @@ def explained(  # noqa: PLR0911
 
         chunks: What came of it, if it is a stream.
     """
-    if isinstance(error, SessionClosedError | LLMError) or not isinstance(error, Exception):
+    if isinstance(error, SessionClosedError) or not isinstance(error, Exception):
         return error
+    if isinstance(error, LLMError):
+        return _completed(error, status, request_id, body, chunks)
     if isinstance(error, _CERTIFICATE):
         return ConnectionFailedError(f"the server's certificate is refused: {_reason(error)}", server=server)
     if isinstance(error, aiohttp.ClientConnectorError):
@@ -84,15 +85,20 @@ def explained(  # noqa: PLR0911
         return ConnectionFailedError(
             f"the connection ended before an answer: {_reason(error)}", server=server
         )
-    cut = TruncatedError(
-        f"the answer began and was cut off: {_reason(error)}",
-        server=server,
-        status=status,
-        request_id=request_id,
-        body=body,
-    )
-    cut.chunks = chunks
-    return cut
+    cut = TruncatedError(f"the answer began and was cut off: {_reason(error)}", server=server)
+    return _completed(cut, status, request_id, body, chunks)
+
+
+def _completed(
+    error: LLMError, status: int | None, request_id: str | None, body: bytes, chunks: tuple[bytes, ...]
+) -> LLMError:
+    """Add to an error what came of the answer."""
+    error.status = error.status or status
+    error.request_id = error.request_id or request_id
+    error.body = error.body or body
+    if isinstance(error, TimedOutError | TruncatedError):
+        error.chunks = chunks
+    return error
 
 
 def _reason(error: BaseException) -> str:

@@ -147,7 +147,7 @@ class Wire:
         status, headers = message.code, message.headers
         if not is_stream(status, headers):
             return Collected(status, headers, [], [], await read_whole(exchange, message))
-        events = await read_events(exchange, message)
+        events = await read_events(exchange)
         return Collected(status, headers, events.chunks, events.times)
 
     async def _ask(

@@ -72,7 +72,9 @@ async def test_a_stalled_answer_is_found(wire: Wire, how: str) -> None:
                 await asked(wire, how, to, b"{}", Timeouts(between_chunks=0.2))
             await raw.peers[0].ended.wait()
         assert (caught.value.limit, caught.value.seconds) == ("between_chunks", 0.2)
+        assert caught.value.status == 200
         assert caught.value.chunks == (() if how == "post" else (b"{}",) * 8)
+        assert caught.value.body == (b"data: {}\n\n" * 8 if how == "post" else b"")
 
 
 @pytest.mark.parametrize("how", ["collect", "open"])
