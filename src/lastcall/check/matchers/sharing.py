@@ -37,11 +37,11 @@ ONCE = frozenset(
 
 def match(analysis: Analysis) -> Iterator[Draft]:
     """Yield closes by borrowers."""
-    for kind, _, hint, found in analysis.borrowed:
-        if kind == "accessor":
-            yield from _of_accessor(analysis, found)
-        elif hint == "borrows":
-            yield from _of_hint(analysis, found)
+    for loan in analysis.borrowed:
+        if loan.kind == "accessor":
+            yield from _of_accessor(analysis, loan.reach)
+        elif loan.hint == "borrows":
+            yield from _of_hint(loan.reach)
     for number, file in enumerate(analysis.program.files):
         for close in file.facts.closes:
             if close.kind == "enter":
@@ -68,7 +68,7 @@ def _of_accessor(analysis: Analysis, found: Reach) -> Iterator[Draft]:
         )
 
 
-def _of_hint(analysis: Analysis, found: Reach) -> Iterator[Draft]:
+def _of_hint(found: Reach) -> Iterator[Draft]:
     for closing in found.closings:
         close = closing.close
         if closing.borrowed or closing.node.startswith("?") or close.kind in {"detach", "sync-enter"}:

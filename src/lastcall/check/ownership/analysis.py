@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .graph import Graph
 from .judge import Judge, Verdict
@@ -15,6 +16,18 @@ __all__ = ["Analysis", "analyse"]
 
 MAX_ROUNDS = 6
 """Factories of factories followed."""
+
+
+class Loan(NamedTuple):
+    """A session that is someone else's."""
+
+    kind: str
+    """"accessor" or "param"."""
+
+    hint: str
+    """"borrows" or "owns", if the parameter says so."""
+
+    reach: Reach
 
 
 @dataclass
@@ -31,12 +44,13 @@ class Analysis:
 
     sessions: dict[str, set[str]] = field(default_factory=dict)
     """
-    From each node where a session may be to how it came there: "own" (opened, and not through a parameter), "given"
-    (opened, and passed on), "accessor" (returned by a known accessor), "param" (a parameter annotated as one).
+    From each node where a session may be to how it came there: "own" (opened, and not through a parameter),
+    "given" (opened, and passed on), "accessor" (returned by a known accessor), "param" (a parameter annotated
+    as one); and "other" for a client that is not aiohttp's.
     """
 
-    borrowed: list[tuple[str, str, str, Reach]] = field(default_factory=list)
-    """Sessions that are someone else's: "accessor" or "param", the node they begin at, a hint, what becomes of them."""
+    borrowed: list[Loan] = field(default_factory=list)
+    """Sessions that are someone else's."""
 
 
 def analyse(program: Program, known: Known) -> Analysis:
@@ -46,18 +60,18 @@ def analyse(program: Program, known: Known) -> Analysis:
     todo = list(direct_origins(graph, known))
     seen = {(origin.file, origin.number) for origin in todo}
     for _ in range(MAX_ROUNDS):
-        returned: set[FuncRef] = set()
+        returned: dict[FuncRef, Origin] = {}
         for origin in todo:
             verdict = _judge(result, origin)
             if verdict.outcome == "returned":
-                returned |= verdict.reach.returned
+                returned.update((ref, origin) for ref in verdict.reach.returned)
         todo = []
-        for factory in sorted(returned - result.factories):
-            for origin in factory_origins(graph, factory):
+        for factory in sorted(returned.keys() - result.factories):
+            for origin in factory_origins(graph, factory, returned[factory]):
                 if (origin.file, origin.number) not in seen:
                     seen.add((origin.file, origin.number))
                     todo.append(origin)
-        result.factories |= returned
+        result.factories |= returned.keys()
         if not todo:
             break
     _add_borrowed(result)
@@ -74,7 +88,7 @@ def _add_borrowed(result: Analysis) -> None:
     ]
     for kind, node, hint in starts:
         found = reach(result.graph, [node], result.known.closers, result.known.borrowers)
-        result.borrowed.append((kind, node, hint, found))
+        result.borrowed.append(Loan(kind, hint, found))
         for one in found.nodes:
             result.sessions.setdefault(one, set()).add(kind)
 

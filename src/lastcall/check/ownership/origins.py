@@ -67,12 +67,12 @@ def direct_origins(graph: Graph, known: Known) -> Iterator[Origin]:
                     break
 
 
-def factory_origins(graph: Graph, factory: FuncRef) -> Iterator[Origin]:
-    """Yield the calls of a function that returns a new session."""
+def factory_origins(graph: Graph, factory: FuncRef, inner: Origin) -> Iterator[Origin]:
+    """Yield the calls of a function that returns the new session *inner*."""
     for file, number in graph.sites(factory):
         call = graph.program.call(file, number)
         if not call.flags & RAISES:
-            yield Origin(file, number, _name(call), factory)
+            yield Origin(file, number, _name(call), factory, inner.loopless, inner.of_other_library)
 
 
 def accessor_results(graph: Graph, known: Known) -> Iterator[tuple[int, int]]:
