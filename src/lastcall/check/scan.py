@@ -50,6 +50,7 @@ class Scan:
         self._held: dict[str, bytes] = {}
         """What was read and may have to be looked at again, by shown path."""
         self._room = HELD_BYTES
+        self._unions: dict[tuple[frozenset[str], frozenset[str]], frozenset[str]] = {}
         self._known = {file.shown: self._entry(file) for file in files}
 
     def _entry(self, file: Found) -> Entry:
@@ -100,7 +101,7 @@ class Scan:
         if not stale and (entry.facts is not None or entry.problem):
             self._learn(file, entry.problem or entry.facts)
             return None
-        missing = [needle for name, needle in names.items() if name not in entry.absent]
+        missing: Sequence[Needle] = [needle for name, needle in names.items() if name not in entry.absent]
         if not missing and not forced and not stale:
             return None
         data = self._read(file)
@@ -115,9 +116,16 @@ class Scan:
         if forced or contains(data, missing):
             entry.digest = _digest(data)
             return _Job(data, file.module, file.is_package)
-        entry.absent |= names.keys()
+        entry.absent = self._and_absent(entry.absent, frozenset(names))
         self.cache.changed = True
         return None
+
+    def _and_absent(self, before: frozenset[str], names: frozenset[str]) -> frozenset[str]:
+        """Return both sets as one, the same object for the thousands of files that share it."""
+        key = (before, names)
+        if key not in self._unions:
+            self._unions[key] = before | names
+        return self._unions[key]
 
     def _read(self, file: Found) -> bytes | None:
         if file.stamp[1] > MAX_BYTES:
