@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import aiohttp
 from aiohttp import http
 
@@ -109,11 +111,22 @@ def _reason(error: BaseException) -> str:
     elif isinstance(error, aiohttp.ServerFingerprintMismatch):
         said = "its fingerprint is another"
     elif isinstance(error, aiohttp.ClientConnectorError):
-        said = error.os_error.strerror or str(error.os_error)
+        said = _of_system(error.os_error)
     elif isinstance(error, http.HttpProcessingError | aiohttp.ClientResponseError):
         said = error.message
+    elif isinstance(error, aiohttp.ClientPayloadError) and isinstance(
+        error.__cause__, http.HttpProcessingError
+    ):
+        said = error.__cause__.message
     elif isinstance(error, aiohttp.ServerDisconnectedError):
         said = "the server closed it"
     else:
         said = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return " ".join(said.split())[:_SAID_MAX] or type(error).__name__
+
+
+def _of_system(error: OSError) -> str:
+    # asyncio writes the address into it, which is said already; errors of name resolution count below zero.
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
