@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 import click
 
-from lastcall.ledger import report as forms
 from lastcall.ledger.report import Report
 from lastcall.ledger.report.text import render
 
@@ -67,19 +66,12 @@ def _parse(text: str) -> Destination:
         raise click.UsageError(f"there is no report form {form!r}; there are text, json and html")
     if colon and not name:
         raise click.UsageError(f"--report {text} names no file after the colon")
-    if form == "html":
-        _check_html(text, name)
+    if form == "html" and not name:
+        raise click.UsageError(f"--report {text} needs a file: --report html:PATH")
     path = Path(name).expanduser().absolute() if name else None
     if path is not None:
         _check_writable(path)
     return Destination(cast("Form", form), path)
-
-
-def _check_html(text: str, name: str) -> None:
-    if not name:
-        raise click.UsageError(f"--report {text} needs a file: --report html:PATH")
-    if not hasattr(forms, "as_html"):
-        raise click.UsageError("this lastcall writes no HTML report yet; use json:PATH")
 
 
 def _check_writable(path: Path) -> None:
@@ -100,11 +92,25 @@ def _is_same(one: Destination, other: Destination) -> bool:
         return one.path.resolve() == other.path.resolve()
 
 
-def write_reports(report: Report, destinations: Iterable[Destination], color: ColorChoice) -> None:
-    """Write *report* everywhere; files come first, so that a closed terminal cannot lose them."""
+def write_reports(
+    report: Report, destinations: Iterable[Destination], color: ColorChoice, *, page: Callable[[], str]
+) -> None:
+    """
+    Write *report* everywhere; files come first, so that a closed terminal cannot lose them.
+
+    Args:
+        report: What there is to say.
+
+        destinations: Where to.
+
+        color: What the user said of colours.
+
+        page: Makes the HTML.
+    """
     for destination in sorted(destinations, key=lambda destination: destination.path is None):
         if destination.path is not None:
-            _write_file(destination.path, _in_form(report, destination.form))
+            text = page() if destination.form == "html" else _in_form(report, destination.form)
+            _write_file(destination.path, text)
         elif destination.form == "json":
             write_all(sys.stdout, _in_form(report, "json"))
         else:
@@ -115,14 +121,12 @@ def write_reports(report: Report, destinations: Iterable[Destination], color: Co
 def _in_form(report: Report, form: Form) -> str:
     if form == "text":
         return render(report, color=False, width=80).rstrip("\n") + "\n"
-    if form == "html":
-        html: str = forms.as_html(report)  # type: ignore[attr-defined]
-        return html
     return json.dumps(report.to_json(), separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
 def _write_file(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        # Names of files may hold bytes that are no text.
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         complain(f"the report could not be written to {path}: {error.strerror}")

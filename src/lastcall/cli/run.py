@@ -13,8 +13,8 @@ from typing import Literal, cast
 import click
 
 from lastcall.ledger._bootstrap import SEARCH_PATH, SPOOL_VARIABLE
-from lastcall.ledger.report import Report
-from lastcall.ledger.spool import Options, Spool, merge_entries, wait_for_stragglers
+from lastcall.ledger.report import Report, as_html
+from lastcall.ledger.spool import Options, Spool, merge_entries, merge_spooled, wait_for_stragglers
 
 from ._baseline import KnownLeaks
 from ._destinations import Destination, parse_destinations, write_reports
@@ -177,6 +177,7 @@ def _run(program: Program, settings: Settings) -> None:
         idle_after=settings.after_s,
         period=period,
         sites=settings.serve is not None,
+        history=any(one.form == "html" for one in settings.destinations),
     )
     try:
         spool = Spool.create(options)
@@ -207,7 +208,7 @@ def _run(program: Program, settings: Settings) -> None:
             )
             notes += told
         code = _exit_code(ended, report, settings, expired=expired)
-        _tell(report, notes, settings)
+        _tell(report, notes, settings, page=lambda: _page(report, program, spool, ended.pid))
     except KeyboardInterrupt:
         pass  # nobody wants to read on
     finally:
@@ -232,14 +233,18 @@ def _exit_code(ended: Ended, report: Report, settings: Settings, *, expired: boo
     return LEAKED if failed and ended.code == 0 else ended.code
 
 
-def _tell(report: Report, notes: list[str], settings: Settings) -> None:
+def _page(report: Report, program: Program, spool: Spool, main: int) -> str:
+    return as_html(report, merge_spooled(spool, main=main), of=program.name)
+
+
+def _tell(report: Report, notes: list[str], settings: Settings, *, page: Callable[[], str]) -> None:
     """Write the notes and the reports."""
     for note in [*notes, *_fates(report)]:
         write_all(sys.stderr, f"lastcall: note: {note}\n")
     # "None leaked" would be a lie where nothing was watched.
     without_text = _is_clean(report) and (settings.quiet or bool(notes and not report.processes))
     destinations = [one for one in settings.destinations if not (without_text and one.is_for_people)]
-    write_reports(report, destinations, settings.color)
+    write_reports(report, destinations, settings.color, page=page)
 
 
 def _is_clean(report: Report) -> bool:

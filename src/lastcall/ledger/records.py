@@ -117,6 +117,8 @@ class Frame:
     """Qualified name, such as `Client.fetch` or `outer.inner`; `<module>` at module level."""
     distribution: Distribution | None = None
     """What was installed it came with; None for the reader's own code and the standard library."""
+    source: str = ""
+    """The line, stripped, with secrets masked; empty if its source cannot be read."""
 
     def __str__(self) -> str:
         """Return "file:line"."""

@@ -86,15 +86,14 @@ def resolve(stack: Stack) -> Resolved:
         outer for inner, outer in pairwise(walked) if not _is_comprehension(inner[0], outer[0])
     ]
     frames = tuple(_frame(code, offset) for code, offset in walked)
-    sites = [_site(code, frame) for (code, _), frame in zip(walked, frames, strict=True)]
-    own = [site for (code, _), site in zip(walked, sites, strict=True) if _origin(code.co_filename).is_own]
+    own = [frame for (code, _), frame in zip(walked, frames, strict=True) if _origin(code.co_filename).is_own]
     distribution = frames[0].distribution
     return Resolved(
-        site=sites[0],
+        site=_site(frames[0]),
         frames=frames,
         fingerprint=fingerprint,
         distribution=distribution,
-        own_site=own[0] if distribution is not None and own else None,
+        own_site=_site(own[0]) if distribution is not None and own else None,
     )
 
 
@@ -122,12 +121,13 @@ def _frame(code: CodeType, offset: int) -> Frame:
     function = code.co_qualname.replace("<locals>.", "")
     for suffix in _COMPREHENSIONS:
         function = function.removesuffix(f".{suffix}")
-    return Frame(origin.shown, line_of(code, offset), function, origin.distribution)
+    line = line_of(code, offset)
+    source = mask(linecache.getline(code.co_filename, line).strip())
+    return Frame(origin.shown, line, function, origin.distribution, source)
 
 
-def _site(code: CodeType, frame: Frame) -> Site:
-    source = linecache.getline(code.co_filename, frame.line).strip()
-    return Site(frame.file, frame.line, frame.function, mask(source))
+def _site(frame: Frame) -> Site:
+    return Site(frame.file, frame.line, frame.function, frame.source)
 
 
 def _fingerprint(codes: Sequence[CodeType]) -> str:

@@ -18,13 +18,24 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .records import ProcessInfo
 from .report import Report, merge_reports
 from .watch import Level
 
-__all__ = ["Entry", "Options", "Spool", "merge_entries", "present_entries", "wait_for_stragglers"]
+if TYPE_CHECKING:
+    from .history import History, Recorded
+
+__all__ = [
+    "Entry",
+    "Options",
+    "Spool",
+    "merge_entries",
+    "merge_spooled",
+    "present_entries",
+    "wait_for_stragglers",
+]
 
 STRAGGLERS_LIMIT = 1.0
 """Seconds to wait for processes that outlive the main one."""
@@ -42,6 +53,8 @@ class Options:
     """Seconds between two writings of a process in which something goes on."""
     sites: bool = False
     """Whether processes also write what is open, line by line."""
+    history: bool = False
+    """Whether processes also write when each session was opened, in use, and closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +126,33 @@ class Spool:
             )
 
     def _replace(self, name: str, document: dict[str, Any]) -> None:
+        self._replace_bytes(name, json.dumps(document).encode())
+
+    def _replace_bytes(self, name: str, data: bytes) -> None:
         unfinished = self.directory / f"{name}.new"
-        unfinished.write_text(json.dumps(document), encoding="utf-8")
+        unfinished.write_bytes(data)
         unfinished.replace(self.directory / name)
+
+    def write_history(self, name: str, recorded: Recorded) -> None:
+        """
+        Add to the history called *name*.
+
+        Args:
+            name: As for `write`.
+
+            recorded: Its rows of what has ended are added to those before, all else replaces what was there.
+
+        Raises:
+            OSError: If the spool is gone or full; what was there before can be read nevertheless.
+        """
+        with (self.directory / f"{name}.rows").open("ab") as file:
+            file.write(recorded.ended)
+        self._replace_bytes(f"{name}.history", recorded.to_bytes())
+
+    def histories(self) -> list[Recorded]:
+        """Return the history of every process that has left one, in no order."""
+        found = (_read_history(path) for path in self.directory.glob("*.history"))
+        return [recorded for recorded in found if recorded is not None]
 
     def entries(self) -> list[Entry]:
         """Return what every process has left, in no order; what cannot be read is left out."""
@@ -148,6 +185,16 @@ def _read(path: Path) -> Entry | None:
         )
     except (OSError, ValueError, KeyError):
         # Another version of lastcall in another interpreter may write what we cannot read.
+        return None
+
+
+def _read_history(path: Path) -> Recorded | None:
+    # Only an HTML report needs it, and every process pays for what is imported at its head.
+    from .history import Recorded  # noqa: PLC0415
+
+    try:
+        return Recorded.from_bytes(path.read_bytes(), path.with_suffix(".rows").read_bytes())
+    except (OSError, ValueError, KeyError):
         return None
 
 
@@ -187,6 +234,22 @@ def merge_entries(entries: Iterable[Entry], *, main: int, code: int, ended_at: f
     """
     told = [_tell(entry, main, code, ended_at) for entry in entries]
     return merge_reports(report for report in told if _says_something(report))
+
+
+def merge_spooled(spool: Spool, *, main: int) -> History | None:
+    """
+    Make one history of what the processes of a program have left in *spool*; None if there is nothing.
+
+    Args:
+        spool: The spool, when the program has ended.
+
+        main: The number of the program's first process.
+    """
+    from .history import merge_histories  # noqa: PLC0415 - as above
+
+    found = [recorded for recorded in spool.histories() if recorded.head["sites"]]
+    pids = {recorded.head["pid"] for recorded in found if not recorded.head["is_over"]}
+    return merge_histories(found, {pid for pid in pids if pid != main and _is_alive(pid)})
 
 
 def present_entries(entries: Iterable[Entry]) -> list[Entry]:

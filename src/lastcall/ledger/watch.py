@@ -72,7 +72,7 @@ class Watch:
         self.unwatch()
 
 
-def watch(level: Level = "sessions") -> Watch:
+def watch(level: Level = "sessions", *, history: bool = False) -> Watch:
     """
     Put the ledger under aiohttp: from now on it knows every session that is opened, and how it ends.
 
@@ -83,6 +83,9 @@ def watch(level: Level = "sessions") -> Watch:
     Args:
         level: "sessions", at a few microseconds per session and half a microsecond per request; or
             "responses", which also keeps the line of every request until its response is released.
+
+        history: Whether a watch that begins also keeps when each session was opened, in use, and closed,
+            for the HTML report: fifty bytes for each session, up to a million of them.
 
     Returns:
         A handle; as a context manager it ends the watch on the way out.
@@ -95,12 +98,19 @@ def watch(level: Level = "sessions") -> Watch:
         raise ValueError(f"level is {level!r}; it can be 'sessions' or 'responses'")
     began = _level is None
     if began or _book is None:
-        _book = Book()
+        _book = _recording_book() if history else Book()
     if began or level == "responses":
         _level = level
     open_book(_book, responses=_level == "responses")
     _register_fork()
     return Watch(began=began)
+
+
+def _recording_book() -> Book:
+    # Few want it, and every program under the watch pays for what is imported at its head.
+    from .history import RecordingBook  # noqa: PLC0415
+
+    return RecordingBook()
 
 
 def unwatch() -> None:
@@ -209,5 +219,5 @@ def _start_anew() -> None:
     """Give a forked child an empty book: what it inherited is its parent's to close and to report."""
     global _book  # noqa: PLW0603
     if _level is not None:
-        _book = Book()
+        _book = type(_book)() if _book is not None else Book()
         open_book(_book, responses=_level == "responses")

@@ -34,7 +34,8 @@ def part(name: str) -> str:
 
     Args:
         name: "look.css", the style sheet of all of them; "elements.js", which builds what a script shows;
-            "charts.js", which needs that, with "charts.css". Each says at its head how to use it.
+            "charts.js", which needs that, with "charts.css"; "findings.js", which shows what a JSON report
+            of sessions says. Each says at its head how to use it.
     """
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 

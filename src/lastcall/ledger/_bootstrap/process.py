@@ -37,7 +37,7 @@ def begin(directory: str) -> Callable[[], None]:
     """
     spool = Spool(directory)
     process = _Process(spool, spool.options())
-    watch(process.options.level)
+    watch(process.options.level, history=process.options.history)
     silence_unclosed_messages()
     process.stand_at_every_exit()
     process.record_from_first_session()
@@ -53,6 +53,7 @@ class _Process:
         self._name = _unique_name()
         self._recorder = Recorder(self.write_state, options.period)
         self._was_recording = False
+        self._keeps_history = options.history
 
     def stand_at_every_exit(self) -> None:
         """Be called at the exits of a process that run no `atexit`, and at forks."""
@@ -84,8 +85,22 @@ class _Process:
             self._spool.write(
                 self._name, Entry(ended=ended, report=snapshot(ended=True), live=live, sites=sites)
             )
+            if self._keeps_history:
+                self._write_history(ended=ended)
         except Exception as error:  # noqa: BLE001 (a mistake of ours is no business of the program's)
             self._spool.note(os.getpid(), f"{type(error).__name__}: {error}")
+
+    def _write_history(self, *, ended: bool) -> None:
+        # Only an HTML report needs it, and every process pays for what is imported at its head.
+        from lastcall.ledger.history import RecordingBook, recorded_of  # noqa: PLC0415
+
+        book, _ = current()
+        if isinstance(book, RecordingBook):
+            try:
+                self._spool.write_history(self._name, recorded_of(book, is_over=ended))
+            except OSError:
+                # Of what was written some may be missing, so nothing can come after it.
+                self._keeps_history = False
 
     def end(self) -> None:
         """Write the last report even under a second and third Ctrl-C: the process is at its end."""

@@ -36,4 +36,4 @@ __all__ = [
 
 def sessions_html() -> Page:
     """Return the page; it asks for `sessions.json` below its own address."""
-    return assemble_files("Open sessions · lastcall", __package__, "sessions", "elements.js")
+    return assemble_files("Open sessions · lastcall", __package__, "sessions", "elements.js", "findings.js")

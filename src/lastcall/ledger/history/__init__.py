@@ -1,0 +1,7 @@
+"""What happened when: a row for every session, kept only where an HTML report is asked for."""
+
+from .merged import History, SiteTotals, merge_histories
+from .recorded import Recorded, recorded_of
+from .recording import RecordingBook
+
+__all__ = ["History", "Recorded", "RecordingBook", "SiteTotals", "merge_histories", "recorded_of"]
