@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from lastcall.baseline import Entry
-
 from .book import Book
 from .entries import Guest, Opening, Pile
 from .hooks import hang_up
@@ -19,6 +17,8 @@ from .snapshot import evidence_of, is_open, leak_of
 
 if TYPE_CHECKING:
     from aiohttp.client import ClientSession
+
+    from lastcall.baseline import Entry
 
 __all__ = ["entry_of", "left_open", "mark_known", "mistrust", "tell", "tell_gone", "without_allowed"]
 
@@ -106,6 +106,8 @@ def without_allowed(leaks: Iterable[Leak], allowed: int) -> tuple[Leak, ...]:
 
 def entry_of(leak: Leak, seen_in: str) -> Entry:
     """Return *leak* as a baseline writes it, seen when *seen_in* was run."""
+    from lastcall.baseline import Entry  # noqa: PLC0415 (many who end a scope have no baseline)
+
     return Entry(
         fingerprint=leak.fingerprint,
         count=leak.count,

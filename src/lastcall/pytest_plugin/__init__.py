@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-from .marker import SIGNATURE
-from .settings import add_options, read_settings
+from .options import MARKER, add_options, is_asked_for
 
 __all__ = ["pytest_addoption", "pytest_configure"]
 
@@ -22,10 +21,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begin the watch, if it is asked for."""
-    config.addinivalue_line("markers", f"{SIGNATURE}: what the test may, or has to, leave open.")
-    settings = read_settings(config)
-    if settings is not None:
+    config.addinivalue_line("markers", MARKER)
+    if is_asked_for(config):
         # Only now: most runs on a machine where lastcall is installed have nothing to do with it.
-        from .plugin import LastcallPlugin  # noqa: PLC0415
+        from .settings import read_settings  # noqa: PLC0415
 
-        config.pluginmanager.register(LastcallPlugin(config, settings), "lastcall-watch")
+        settings = read_settings(config)
+        if settings is not None:
+            from .plugin import LastcallPlugin  # noqa: PLC0415
+
+            config.pluginmanager.register(LastcallPlugin(config, settings), "lastcall-watch")

@@ -79,6 +79,16 @@ class Outcome:
     unjudged: int = 0
     """Tests that began or ended a watch of their own, so that nothing can be said of them."""
 
+    @classmethod
+    def of(cls, seen: Report, findings: list[Finding], **more: Any) -> Self:
+        """Return the outcome of one process: of *seen* the counts, and *findings* for the leaks."""
+        leaked = sum(leak.count for found in findings for leak in found.leaks if leak.kind == "session")
+        processes = tuple(
+            dataclasses.replace(process, state="ended", leaked=leaked) for process in seen.processes
+        )
+        report = Report(opened=seen.opened, closed=seen.closed, processes=processes)
+        return cls(report=report, findings=findings, **more)
+
     def to_json(self) -> dict[str, Any]:
         """Return it as strings, numbers, lists and dicts."""
         return {

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import sys
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lastcall.baseline import Baseline
-from lastcall.ledger.book import Book
 from lastcall.ledger.ends import left_open, tell, tell_gone, without_allowed
 from lastcall.ledger.records import Grade, Leak
 from lastcall.ledger.resolve import resolve
-from lastcall.ledger.sites import Stack
-from lastcall.sessions import SharedSession
 
-from .findings import Finding
-from .marker import Terms, level_of
 from .scopes import Owner
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from lastcall.baseline import Baseline
+    from lastcall.ledger.book import Book
     from lastcall.ledger.entries import Opening
+    from lastcall.ledger.sites import Stack
 
-    from .settings import Settings
+    from .findings import Finding
+    from .marker import Terms
+    from .settings import Level, Settings
 
 __all__ = ["GRACE_S", "Judge"]
 
@@ -69,7 +68,7 @@ class Judge:
             return ()
         if self._settings.gc:
             gc.collect()
-        level = level_of(terms, self._settings.level)
+        level = self._level_of(terms)
         # At the level "off" all is told, so that nothing of it comes up later.
         openings = self._settled(book, owner)
         leaks = tell_gone(owner) + tell(openings, Grade.named(level or "scope"), _is_kept)
@@ -79,9 +78,16 @@ class Judge:
         allowed = terms.allow if terms is not None else 0
         return self._known.mark(without_allowed(leaks, allowed))
 
+    def _level_of(self, terms: Terms | None) -> Level | None:
+        if terms is None or terms.level is None:
+            return self._settings.level
+        return None if terms.level == "off" else terms.level
+
     def find(self, owner: Owner, leaks: tuple[Leak, ...], *, reported: bool = False) -> None:
         """Write down that *owner* has *leaks*, if it has any."""
         if leaks:
+            from .findings import Finding  # noqa: PLC0415
+
             self.findings.append(Finding.of(owner, leaks, reported=reported))
 
     def close(self, book: Book, run: Owner) -> None:
@@ -127,20 +133,25 @@ class Judge:
 
 def _is_kept(session: object) -> bool:
     # Its keeper closes it when the loop ends, which may be long after the test that asked for it first.
-    return isinstance(session, SharedSession)
+    module = sys.modules.get("lastcall.sessions")
+    return module is not None and isinstance(session, module.SharedSession)
 
 
 class _Known:
     """How much of the baseline is not used up yet, in this process."""
 
-    def __init__(self, baseline: Baseline, today: date) -> None:
+    def __init__(self, baseline: Baseline | None, today: date) -> None:
+        self._baseline = baseline
+        self._today = today
         self._left: dict[str, int] = {}
-        self._known: Callable[[str], int] = lambda fingerprint: baseline.known(fingerprint, today)
 
     def mark(self, leaks: tuple[Leak, ...]) -> tuple[Leak, ...]:
+        if self._baseline is None:
+            return leaks
         marked = []
         for leak in leaks:
-            left = self._left.setdefault(leak.fingerprint, self._known(leak.fingerprint))
+            known_in_all = self._baseline.known(leak.fingerprint, self._today)
+            left = self._left.setdefault(leak.fingerprint, known_in_all)
             known = min(left, leak.count)
             self._left[leak.fingerprint] -= known
             marked.append(dataclasses.replace(leak, known=known))

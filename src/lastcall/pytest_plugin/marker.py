@@ -11,9 +11,7 @@ import pytest
 
 from .settings import LEVELS, Level
 
-__all__ = ["SIGNATURE", "Terms", "level_of", "read_terms"]
-
-SIGNATURE = "lastcall(level=None, *, allow=0, demand=None, reason='')"
+__all__ = ["Terms", "read_terms"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +29,7 @@ class Terms:
 
 
 class _MarkerError(ValueError):
-    """A marker that says something else than `SIGNATURE`; the message is one sentence."""
+    """A marker that says something else than `Terms`; the message is one sentence."""
 
 
 def read_terms(items: Iterable[pytest.Item]) -> tuple[dict[str, Terms], dict[str, str]]:
@@ -40,7 +38,7 @@ def read_terms(items: Iterable[pytest.Item]) -> tuple[dict[str, Terms], dict[str
 
     Returns:
         For the tests with a marker from node id to terms, and for those whose marker says something else
-        than `SIGNATURE` from node id to a sentence.
+        than `Terms` from node id to a sentence.
     """
     terms: dict[str, Terms] = {}
     wrong: dict[str, str] = {}
@@ -83,10 +81,3 @@ def _check(arguments: dict[str, Any]) -> None:
         raise _MarkerError(f"cannot both demand sessions left open and have {other}; leave one of them")
     if not isinstance(arguments.get("reason", ""), str):
         raise _MarkerError(f"has reason={arguments['reason']!r}; it is a text")
-
-
-def level_of(terms: Terms | None, level: Level) -> Level | None:
-    """Return the level a test with *terms* is judged at in a run at *level*; None for not at all."""
-    if terms is None or terms.level is None:
-        return level
-    return None if terms.level == "off" else terms.level

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Generator
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lastcall import ledger
 from lastcall.ledger.ends import mistrust
 from lastcall.ledger.records import Leak
-from lastcall.ledger.report import Report
 from lastcall.ledger.scopes import Scope, current_scope, no_scope
 from lastcall.ledger.watch import current, resume
 
 from .ending import RunEnding
-from .findings import Outcome
 from .foreign import refuse_foreign_loops
 from .judge import Judge
-from .marker import Terms, read_terms
 from .scopes import Owner, Scopes
 from .settings import Settings, is_worker
-from .words import failure, how_many, text_of, text_of_demand
+
+if TYPE_CHECKING:
+    from .findings import Outcome
+    from .marker import Terms
 
 __all__ = ["LastcallPlugin"]
 
@@ -50,7 +49,9 @@ class LastcallPlugin:
         self._terms: dict[str, Terms] = {}
         self._wrong: dict[str, str] = {}
         self._ended: list[Owner] = []
-        self._outcome = Outcome()
+        self._tests: dict[str, int] = {}
+        self._fixtures: list[str] = []
+        self._unjudged = 0
         self._watch = ledger.watch()
         book, level = current()
         assert book is not None
@@ -67,7 +68,8 @@ class LastcallPlugin:
     def pytest_report_header(self) -> str:
         """Say that the tests are watched."""
         path = self._settings.baseline_path
-        known = f", {len(self._settings.baseline.entries)} known leaks in {path.name}" if path else ""
+        baseline = self._settings.baseline
+        known = f", {len(baseline.entries)} known leaks in {path.name}" if path and baseline else ""
         return f"lastcall: {self._settings.level}{known}"
 
     def pytest_sessionstart(self) -> None:
@@ -78,12 +80,19 @@ class LastcallPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Read the markers, and count the tests of each file before any is left out."""
+        marked = [item for item in items if item.get_closest_marker("lastcall") is not None]
+        if marked:
+            self._read_markers(marked)
+        self._tests = dict(Counter(item.nodeid.partition("::")[0] for item in items))
+
+    def _read_markers(self, items: list[pytest.Item]) -> None:
+        from .marker import read_terms  # noqa: PLC0415
+
         self._terms, wrong = read_terms(items)
         if wrong and not is_worker(self._config):
             raise pytest.UsageError(next(iter(wrong.values())))
         # xdist replaces a worker that gives up with another, which would do the same.
         self._wrong = wrong
-        self._outcome.tests = dict(Counter(item.nodeid.partition("::")[0] for item in items))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Prepare for anyio, if any test runs under it."""
@@ -150,27 +159,33 @@ class LastcallPlugin:
         test, terms = self._test, self._terms.get(item.nodeid)
         self._scopes.begin(self._run)
         if not self._is_watching():
-            self._outcome.unjudged += 1
+            self._unjudged += 1
             return None
         leaks = self._judge.end(self._book, test, terms)
         self._end_fixtures()
-        text = self._found(test, terms, leaks)
+        demand = terms.demand if terms is not None else None
+        if not leaks and demand is None:
+            return None
+        text = self._found(test, demand, leaks)
         if text is None:
             return None
-        return _with_failure(pytest.TestReport.from_item_and_call(item, call), text, leaks)
+        from .words import with_failure  # noqa: PLC0415
 
-    def _found(self, test: Owner, terms: Terms | None, leaks: tuple[Leak, ...]) -> str | None:
+        return with_failure(pytest.TestReport.from_item_and_call(item, call), text, leaks)
+
+    def _found(self, test: Owner, demand: int | None, leaks: tuple[Leak, ...]) -> str | None:
         """Write down the *leaks* of *test*; return what its report has to say, None for nothing."""
-        if terms is not None and terms.demand is not None:
-            found = sum(leak.count for leak in leaks)
-            return None if found == terms.demand else text_of_demand(terms, leaks)
+        from .words import text_of, text_of_demand  # noqa: PLC0415
+
+        if demand is not None:
+            return None if sum(leak.count for leak in leaks) == demand else text_of_demand(demand, leaks)
         fresh = tuple(leak for leak in leaks if leak.count > leak.known)
         self._judge.find(test, leaks, reported=bool(fresh))
         return text_of(fresh) if fresh and not self._settings.update else None
 
     def _end_fixtures(self) -> None:
         for owner in self._ended:
-            self._outcome.fixtures.append(owner.seen_in)
+            self._fixtures.append(owner.seen_in)
             self._judge.find(owner, self._judge.end(self._book, owner))
         self._ended.clear()
 
@@ -180,24 +195,28 @@ class LastcallPlugin:
     def pytest_sessionfinish(self) -> None:
         """Hand what was found to the controller, if this is a worker."""
         if is_worker(self._config):
+            self.finish()
             output: dict[str, Any] = self._config.workeroutput  # type: ignore[attr-defined]
             output["lastcall"] = self.outcome().to_json()
 
-    def outcome(self) -> Outcome:
-        """Look at what is left, and return all that this process saw. To be called once."""
+    def finish(self) -> bool:
+        """Look at what is left, once; tell whether there is anything to say."""
         self._end_fixtures()
         self._judge.close(self._book, self._run)
-        report = ledger.report()
-        self._outcome.findings = self._judge.findings
-        self._outcome.weak = sorted(self._judge.weak)
-        leaked = sum(
-            leak.count for found in self._judge.findings for leak in found.leaks if leak.kind == "session"
+        return bool(self._judge.findings or self._unjudged)
+
+    def outcome(self) -> Outcome:
+        """Return all that this process saw, once it is finished."""
+        from .findings import Outcome  # noqa: PLC0415
+
+        return Outcome.of(
+            ledger.report(),
+            self._judge.findings,
+            weak=sorted(self._judge.weak),
+            tests=self._tests,
+            fixtures=self._fixtures,
+            unjudged=self._unjudged,
         )
-        processes = tuple(
-            dataclasses.replace(process, state="ended", leaked=leaked) for process in report.processes
-        )
-        self._outcome.report = Report(opened=report.opened, closed=report.closed, processes=processes)
-        return self._outcome
 
     def pytest_unconfigure(self) -> None:
         """Restore everything."""
@@ -209,16 +228,3 @@ class LastcallPlugin:
 def _below(filename: str, config: pytest.Config) -> str:
     root = f"{config.rootpath.as_posix()}/"
     return filename.replace("\\", "/").removeprefix(root)
-
-
-def _with_failure(report: pytest.TestReport, text: str, leaks: tuple[Leak, ...]) -> pytest.TestReport:
-    """Return *report* with *text*: as its failure if it has none of its own, else beside that."""
-    own: Any = report.longrepr
-    if report.outcome != "failed":
-        report.outcome = "failed"
-        report.longrepr = failure(text, leaks[0].site if leaks else None)
-    elif hasattr(own, "addsection"):
-        own.addsection(f"{how_many(leaks)} left open", text)
-    else:
-        report.longrepr = f"{own}\n\n{text}"
-    return report

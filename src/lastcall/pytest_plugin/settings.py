@@ -1,24 +1,28 @@
-"""What the command line and the ini file ask for, looked at before anything is watched."""
+"""
+What the command line and the ini file ask for, looked at before anything is watched.
+
+Here and in the modules beside, what only a leak, a baseline or a report needs is imported by these: the
+start of pytest is a good part of what a small suite takes.
+"""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import pytest
 
-from lastcall.baseline import Baseline, BaselineError, check_writable, load
+if TYPE_CHECKING:
+    from lastcall.baseline import Baseline
 
-__all__ = ["LEVELS", "Level", "Settings", "add_options", "is_worker", "read_settings"]
+__all__ = ["LEVELS", "Level", "Settings", "is_worker", "read_settings"]
 
 Level = Literal["proof", "scope"]
 """What fails a test: proven leaks, or also sessions that are open when what opened them has ended."""
 
 LEVELS = ("proof", "scope")
-
-_UPDATE = "--lastcall-update-baseline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,56 +35,12 @@ class Settings:
     """Whether to collect garbage after each test that opened a session."""
     baseline_path: Path | None
     """The file of known leaks, absolute; None for none."""
-    baseline: Baseline
-    """What is in it."""
+    baseline: Baseline | None
+    """What is in it; None without a file."""
     update: bool
     """Whether to write what is found to the baseline, and fail nothing."""
     reports: tuple[tuple[str, Path], ...]
     """Reports to write: form ("json" or "html") and absolute path of each."""
-
-
-def add_options(parser: pytest.Parser) -> None:
-    """Add the options of the command line and the ini file to *parser*."""
-    group = parser.getgroup("lastcall", "sessions left open")
-    group.addoption(
-        "--lastcall",
-        dest="lastcall",
-        metavar="LEVEL",
-        help="proof: fail a test that leaks a session for certain; scope: also one that leaves one open;"
-        " off: do nothing, the default.",
-    )
-    group.addoption(
-        "--lastcall-baseline",
-        dest="lastcall_baseline",
-        metavar="FILE",
-        help="Known leaks, by fingerprint: only others fail a test.",
-    )
-    group.addoption(
-        "--lastcall-report",
-        dest="lastcall_report",
-        action="append",
-        default=[],
-        metavar="FORM:PATH",
-        help="Write json or html to a file. May be given again.",
-    )
-    group.addoption(
-        "--lastcall-gc",
-        dest="lastcall_gc",
-        action="store_true",
-        help="Collect garbage after each test that opened a session.",
-    )
-    update = {
-        "dest": "lastcall_update_baseline",
-        "action": "store_true",
-        "help": "Write what is found to the baseline, and fail no test.",
-    }
-    try:
-        group.addoption(_UPDATE, "--update-baseline", **update)
-    except ValueError:
-        # Another plugin has the short name.
-        group.addoption(_UPDATE, **update)
-    parser.addini("lastcall", "Default for --lastcall.", default=None)
-    parser.addini("lastcall_baseline", "Default for --lastcall-baseline, from the ini file on.", default=None)
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -158,9 +118,11 @@ def _baseline_path(config: pytest.Config) -> Path | None:
     return folder / default if default else None
 
 
-def _baseline(path: Path | None, *, update: bool) -> Baseline:
+def _baseline(path: Path | None, *, update: bool) -> Baseline | None:
     if path is None:
-        return Baseline()
+        return None
+    from lastcall.baseline import Baseline, BaselineError, check_writable, load  # noqa: PLC0415
+
     try:
         if update:
             check_writable(path)

@@ -12,7 +12,6 @@ from lastcall.ledger.report.text import render_leaks
 from lastcall.ledger.report.words import count, sessions
 
 from .findings import Finding
-from .marker import Terms
 
 __all__ = [
     "LeftOpenError",
@@ -22,6 +21,7 @@ __all__ = [
     "summary_lines",
     "text_of",
     "text_of_demand",
+    "with_failure",
 ]
 
 _WIDTH = 100
@@ -64,12 +64,25 @@ def text_of(leaks: tuple[Leak, ...], *, who: str = "") -> str:
     return f"{head}\n{render_leaks(leaks, color=False, width=_WIDTH)}"
 
 
-def text_of_demand(terms: Terms, leaks: tuple[Leak, ...]) -> str:
+def text_of_demand(demand: int, leaks: tuple[Leak, ...]) -> str:
     """Return what failed when a test did not leave open what its marker demands."""
     found = sum(leak.count for leak in leaks)
-    head = f"{sessions(terms.demand or 0)} had to be left open, by the marker lastcall; {found or 'none'} "
+    head = f"{sessions(demand)} had to be left open, by the marker lastcall; {found or 'none'} "
     head += "was" if found <= 1 else "were"
     return f"{head}\n{render_leaks(leaks, color=False, width=_WIDTH)}" if leaks else head
+
+
+def with_failure(report: pytest.TestReport, text: str, leaks: tuple[Leak, ...]) -> pytest.TestReport:
+    """Return *report* with *text*: as its failure if it has none of its own, else beside that."""
+    own: Any = report.longrepr
+    if report.outcome != "failed":
+        report.outcome = "failed"
+        report.longrepr = failure(text, leaks[0].site if leaks else None)
+    elif hasattr(own, "addsection"):
+        own.addsection(f"{how_many(leaks)} left open", text)
+    else:
+        report.longrepr = f"{own}\n\n{text}"
+    return report
 
 
 def failure_of_run(finding: Finding) -> pytest.TestReport:
