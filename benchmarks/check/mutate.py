@@ -32,7 +32,7 @@ from lastcall.check.matchers import match
 from lastcall.check.ownership.analysis import analyse
 from lastcall.check.ownership.known import load_known
 from lastcall.check.ownership.program import Program, SourceFile
-from lastcall.check.run import _analyse
+from lastcall.check.project import analyse_project
 from lastcall.check.scan import Scan
 
 
@@ -135,7 +135,7 @@ class Tree:
         found = find_files([path], self.config)
         self.paths = {file.shown: file for file in found.files}
         self.scan = Scan(found.files, FactsCache(None, ""), 1)
-        analysis = _analyse(self.scan, self.config, self.known)
+        analysis = analyse_project(self.scan, self.config, self.known)
         self.files = analysis.program.files
         self.before = self.findings(self.files)
 

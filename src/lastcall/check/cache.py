@@ -12,15 +12,13 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from lastcall._version import __version__
 
-from .facts.extract import facts_from_rows
-from .facts.model import Facts
+from .facts.model import Facts, facts_from_rows
 from .finding import Finding, Problem, Related, Result
 
 __all__ = ["Entry", "FactsCache", "load_result", "store_result"]
@@ -133,6 +131,8 @@ def _write(path: Path, text: str) -> None:
         marker = path.parent / ".gitignore"
         if not marker.exists():
             marker.write_text("*\n", encoding="utf-8")
+        import tempfile  # noqa: PLC0415 (a warm run writes nothing)
+
         handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
         with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as file:
             file.write(text)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -146,6 +144,8 @@ def _table(path: Path) -> Mapping[str, Any] | None:
     data = path.read_bytes()
     if b"lastcall" not in data:
         return None
+    import tomllib  # noqa: PLC0415 (a project without our table need not wait for it)
+
     try:
         table: Any = tomllib.loads(data.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -159,6 +159,8 @@ def _table(path: Path) -> Mapping[str, Any] | None:
 
 def _unknown(key: str, known: set[str]) -> str:
     names = sorted(name.replace("_", "-") for name in known)
+    import difflib  # noqa: PLC0415
+
     near = difflib.get_close_matches(key, names, n=1)
     meant = f" Did you mean {near[0]!r}?" if near else f" Known are {', '.join(names)}."
     return f"[{TABLE}]: unknown key {key!r}.{meant}"

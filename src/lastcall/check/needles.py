@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from .ownership.analysis import Analysis
 from .ownership.known import Known
@@ -30,9 +31,16 @@ CLOSING = (b".close()", b"async with session", b"async with async_", b"async wit
 def first_needles(known: Known) -> tuple[Needle, ...]:
     """Return what a file has to hold to be read at all."""
     direct = tuple((word,) if word == b"ClientSession" else (word, b"import") for word in known.needles)
-    names = sorted({name.rpartition(".")[2].encode() for name in known.accessors})
-    borrowed = tuple((name, closing) for name in names if len(name) > len(b"get") for closing in CLOSING)
+    borrowed = tuple((*_named(name), closing) for name in sorted(known.accessors) for closing in CLOSING)
     return (*direct, *HIDING, *borrowed)
+
+
+def _named(full: str) -> tuple[bytes, bytes]:
+    """Return the words that a use of a callable mentions: its module or package, and its name."""
+    *modules, name = full.split(".")
+    plain = [module for module in modules if module.islower()]
+    module = plain[-1] if plain and len(plain[-1]) > len("client") else modules[0] if modules else name
+    return module.encode(), name.encode()
 
 
 def learned_needles(analysis: Analysis) -> tuple[Needle, ...]:
@@ -66,13 +74,16 @@ def _qualified(name: str, module: str) -> set[Needle]:
 
 def contains(data: bytes, needles: Iterable[Needle]) -> bool:
     """Tell whether *data* holds all words of one of *needles*."""
-    absent: set[bytes] = set()
+    return any(
+        first in data and any(all(word in data for word in rest) for rest in others)
+        for first, others in _grouped(tuple(needles))
+    )
+
+
+@lru_cache(maxsize=64)
+def _grouped(needles: tuple[Needle, ...]) -> tuple[tuple[bytes, tuple[Needle, ...]], ...]:
+    """Return needles by their first word, which is then looked for once."""
+    groups: dict[bytes, list[Needle]] = {}
     for needle in needles:
-        # A word that several needles begin with is looked for once.
-        if needle[0] in absent:
-            continue
-        if needle[0] not in data:
-            absent.add(needle[0])
-        elif all(word in data for word in needle[1:]):
-            return True
-    return False
+        groups.setdefault(needle[0], []).append(needle[1:])
+    return tuple((first, tuple(rest)) for first, rest in groups.items())

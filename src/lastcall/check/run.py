@@ -6,24 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from .cache import FactsCache, load_result, store_result, tag
+from .cache import load_result, store_result, tag
 from .config import CheckConfig
 from .files import Found, Tree, find_files
 from .finding import Result
-from .ignored import Patterns
-from .matchers import match
-from .needles import first_needles, learned_needles
-from .ownership.analysis import Analysis, analyse
-from .ownership.known import Known, load_known
-from .ownership.program import Program, SourceFile
 from .rules import selected_codes
-from .scan import Scan
-from .write_up import write_up
 
 __all__ = ["run"]
-
-MAX_ROUNDS = 4
-"""Times that names learned from some files are looked for in the others."""
 
 
 def run(
@@ -62,54 +51,14 @@ def run(
         kept = load_result(cache, key)
         if kept is not None:
             return kept
-    facts = FactsCache(cache, "\n".join(sorted(str(path) for path in paths)))
-    scan = Scan(tree.files, facts, jobs)
-    analysis = _analyse(scan, config, load_known(config))
-    result = write_up(match(analysis), analysis, tree, scan, config, codes)
-    facts.store()
+    # Imported here: a project that did not change is answered without the engine.
+    from .project import check_project  # noqa: PLC0415
+
+    name = "\n".join(sorted(str(path) for path in paths))
+    result = check_project(tree, config, codes, cache=cache, name=name, jobs=jobs)
     if cache is not None:
         store_result(cache, key, result)
     return result
-
-
-def _analyse(scan: Scan, config: CheckConfig, known: Known) -> Analysis:
-    """Read what may matter, judge, and read on for as long as the judgement asks for more."""
-    scan.look(first_needles(known))
-    analysis = analyse(_program(scan, config), known)
-    for _ in range(MAX_ROUNDS):
-        if not scan.look(learned_needles(analysis), _modules_asked_for(analysis, scan)):
-            break
-        analysis = analyse(_program(scan, config), known)
-    return analysis
-
-
-def _program(scan: Scan, config: CheckConfig) -> Program:
-    tests = Patterns(config.tests)
-    files = [
-        SourceFile(file.shown, file.module, scan.facts[file.shown], tests.match_any(file.shown))
-        for file in scan.files
-        if file.shown in scan.facts
-    ]
-    return Program(files)
-
-
-def _modules_asked_for(analysis: Analysis, scan: Scan) -> set[str]:
-    """Return the files of the project that sessions were given to or inherit from, and that were not read."""
-    modules: dict[str, str] = {file.module: file.shown for file in scan.files}
-    asked = {name for verdict in analysis.verdicts for _, _, name in verdict.reach.foreign}
-    for verdict in analysis.verdicts:
-        for keep in verdict.reach.keeps:
-            if keep.owner is not None:
-                asked.update(analysis.program.foreign_bases.get(keep.owner, ()))
-    found = set()
-    for name in asked:
-        parts = name.split(".")
-        for cut in range(len(parts) - 1, 0, -1):
-            path = modules.get(".".join(parts[:cut]))
-            if path is not None:
-                found.add(path)
-                break
-    return found
 
 
 def _key(tree: Tree, config: CheckConfig) -> str:

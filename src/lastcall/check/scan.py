@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
 from .cache import Entry, FactsCache
@@ -50,6 +49,7 @@ class Scan:
         self._held: dict[str, bytes] = {}
         """What was read and may have to be looked at again, by shown path."""
         self._room = HELD_BYTES
+        self._looks: dict[frozenset[str], tuple[Needle, ...]] = {}
         self._unions: dict[tuple[frozenset[str], frozenset[str]], frozenset[str]] = {}
         self._known = {file.shown: self._entry(file) for file in files}
 
@@ -81,6 +81,7 @@ class Scan:
             Whether any file's facts are new.
         """
         names = {_name(needle): needle for needle in needles}
+        self._looks.clear()
         forced = set(wanted)
         before = len(self.facts)
         pending: list[tuple[Found, _Job]] = []
@@ -101,7 +102,7 @@ class Scan:
         if not stale and (entry.facts is not None or entry.problem):
             self._learn(file, entry.problem or entry.facts)
             return None
-        missing: Sequence[Needle] = [needle for name, needle in names.items() if name not in entry.absent]
+        missing = self._missing(entry.absent, names)
         if not missing and not forced and not stale:
             return None
         data = self._read(file)
@@ -112,13 +113,19 @@ class Scan:
             self._learn(file, entry.problem or entry.facts)
             return None
         if stale:
-            entry.absent, entry.facts, entry.problem, missing = frozenset(), None, "", list(names.values())
+            entry.absent, entry.facts, entry.problem, missing = frozenset(), None, "", tuple(names.values())
         if forced or contains(data, missing):
             entry.digest = _digest(data)
             return _Job(data, file.module, file.is_package)
         entry.absent = self._and_absent(entry.absent, frozenset(names))
         self.cache.changed = True
         return None
+
+    def _missing(self, absent: frozenset[str], names: dict[str, Needle]) -> tuple[Needle, ...]:
+        """Return the needles not yet looked for, the same object for files that are alike in this."""
+        if absent not in self._looks:
+            self._looks[absent] = tuple(needle for name, needle in names.items() if name not in absent)
+        return self._looks[absent]
 
     def _and_absent(self, before: frozenset[str], names: frozenset[str]) -> frozenset[str]:
         """Return both sets as one, the same object for the thousands of files that share it."""
@@ -163,14 +170,22 @@ class Scan:
         size = sum(len(job.data) for job in jobs)
         if workers < 2 or size < WORTH_A_PROCESS * (1 if self.jobs else 2) or not _can_fork():  # noqa: PLR2004
             return map(_extract, jobs)
-        context = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            return list(pool.map(_extract, jobs, chunksize=max(1, len(jobs) // (workers * 4))))
+        return _in_processes(jobs, workers)
+
+
+def _in_processes(jobs: list[_Job], workers: int) -> list[Facts | str]:
+    # Imported here: most runs need no second process, and these take as long to import as many files to check.
+    import multiprocessing  # noqa: PLC0415
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        return list(pool.map(_extract, jobs, chunksize=max(1, len(jobs) // (workers * 4))))
 
 
 def _can_fork() -> bool:
     """Tell whether processes can be had cheaply: forked, which no other thread may be in the way of."""
-    return "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
+    return sys.platform == "linux" and threading.active_count() == 1
 
 
 def _extract(job: _Job) -> Facts | str:

@@ -7,12 +7,11 @@ import io
 import re
 import tokenize
 import warnings
-from typing import Any
 
-from .model import Call, Class, Close, Facts, Flag, Flow, Func, Place, Spot
+from .model import Facts
 from .statements import Statements
 
-__all__ = ["UnreadableError", "extract", "facts_from_rows", "parse"]
+__all__ = ["UnreadableError", "extract", "parse"]
 
 MAX_BYTES = 5_000_000
 """Larger files are data, not source: the standard library's largest module has a tenth of this."""
@@ -73,28 +72,6 @@ def extract(source: bytes, module: str, *, is_package: bool = False) -> Facts:
     return Facts(
         run.classes, run.funcs, run.calls, run.flows, run.closes, run.flags, imports, rows, run.spots
     )
-
-
-def facts_from_rows(rows: Any) -> Facts:
-    """Return the facts that were written as JSON, as *rows* of lists."""
-    classes, funcs, calls, flows, closes, flags, imports, hints, spots = rows
-    return Facts(
-        [_placed(Class, row) for row in classes],
-        [_placed(Func, row) for row in funcs],
-        [_placed(Call, row) for row in calls],
-        [_placed(Flow, row) for row in flows],
-        [_placed(Close, row) for row in closes],
-        [Flag(*row) for row in flags],
-        imports,
-        hints,
-        [_placed(Spot, row) for row in spots],
-    )
-
-
-def _placed(kind: Any, row: list[Any]) -> Any:
-    """Return a list as the kind of row it was, its place included."""
-    at = kind._fields.index("at")
-    return kind(*row[:at], Place(*row[at]), *row[at + 1 :])
 
 
 def _hints(text: str) -> dict[int, str]:

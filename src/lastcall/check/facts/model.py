@@ -16,7 +16,7 @@ from it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = [
     "ASYNC",
@@ -42,6 +42,7 @@ __all__ = [
     "Func",
     "Place",
     "Spot",
+    "facts_from_rows",
 ]
 
 AWAITED = 1
@@ -205,3 +206,25 @@ class Facts(NamedTuple):
     """From line number to "owns" or "borrows"."""
 
     spots: list[Spot]
+
+
+def facts_from_rows(rows: Any) -> Facts:
+    """Return the facts that were written as JSON, as *rows* of lists."""
+    classes, funcs, calls, flows, closes, flags, imports, hints, spots = rows
+    return Facts(
+        [_placed(Class, row) for row in classes],
+        [_placed(Func, row) for row in funcs],
+        [_placed(Call, row) for row in calls],
+        [_placed(Flow, row) for row in flows],
+        [_placed(Close, row) for row in closes],
+        [Flag(*row) for row in flags],
+        imports,
+        hints,
+        [_placed(Spot, row) for row in spots],
+    )
+
+
+def _placed(kind: Any, row: list[Any]) -> Any:
+    """Return a list as the kind of row it was, its place included."""
+    at = kind._fields.index("at")
+    return kind(*row[:at], Place(*row[at]), *row[at + 1 :])

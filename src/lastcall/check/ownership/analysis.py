@@ -64,7 +64,7 @@ def analyse(program: Program, known: Known) -> Analysis:
         for origin in todo:
             verdict = _judge(result, origin)
             if verdict.outcome == "returned":
-                returned.update((ref, origin) for ref in verdict.reach.returned)
+                returned.update((ref, origin) for ref in verdict.reach.returned if not _lends(result, ref))
         todo = []
         for factory in sorted(returned.keys() - result.factories):
             for origin in factory_origins(graph, factory, returned[factory]):
@@ -76,6 +76,13 @@ def analyse(program: Program, known: Known) -> Analysis:
             break
     _add_borrowed(result)
     return result
+
+
+def _lends(result: Analysis, ref: FuncRef) -> bool:
+    """Tell whether a function is known to keep what it returns."""
+    program = result.program
+    full = f"{program.files[ref[0]].module}.{program.func(ref).symbol}"
+    return full in result.known.accessors
 
 
 def _add_borrowed(result: Analysis) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from . import closing, hiding, opening
@@ -32,6 +31,8 @@ def find_rule(name: str) -> Rule:
     """
     rule = BY_CODE.get(name.upper()) or _BY_NAME.get(name.lower())
     if rule is None:
+        import difflib  # noqa: PLC0415 (only mistakes need it)
+
         near = difflib.get_close_matches(name.lower(), [*map(str.lower, BY_CODE), *_BY_NAME], n=1, cutoff=0.5)
         meant = f" Did you mean {near[0].upper() if near[0].startswith('lc') else near[0]!r}?" if near else ""
         raise UnknownRuleError(f"no rule {name!r}.{meant}")

@@ -1,0 +1,52 @@
+"""The lines of the files that findings stand in, read when they are asked for."""
+
+from __future__ import annotations
+
+import io
+import tokenize
+from pathlib import Path
+
+__all__ = ["Sources", "decoded", "lines_of"]
+
+
+class Sources:
+    """
+    Text by path, as in `Finding.path`.
+
+    A file that cannot be read any more has no lines; nothing is raised.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[str, list[str]] = {}
+
+    def line(self, path: str, number: int) -> str:
+        """Return a line, counted from 1, without its end; empty if there is none."""
+        lines = self.lines(path)
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
+    def lines(self, path: str) -> list[str]:
+        """Return all lines of a file, without their ends."""
+        if path not in self._lines:
+            try:
+                self._lines[path] = lines_of(decoded(Path(path).read_bytes()))
+            except (OSError, ValueError, SyntaxError, LookupError):
+                self._lines[path] = []
+        return self._lines[path]
+
+
+def decoded(data: bytes) -> str:
+    """
+    Return a source file's text, in the encoding that it declares, its line ends as they are.
+
+    Raises:
+        SyntaxError: If the declared encoding is unknown or contradicts a byte order mark.
+
+        UnicodeDecodeError: If the text is not in that encoding.
+    """
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    return data.decode(encoding)
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text as Python counts them: ended by LF, CR LF or CR, and by nothing else."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
