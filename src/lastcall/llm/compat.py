@@ -10,6 +10,7 @@ takes aiohttp's own way.
 from __future__ import annotations
 
 import inspect
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import aiohttp.client
@@ -176,8 +177,9 @@ def is_plain(session: ClientSession) -> bool:
     If a test, a tracer or the ledger has put something in the place of `_request`, or the session is being
     closed, then every request has to pass there.
     """
-    request = getattr(session._request, "__func__", None)
-    return getattr(request, "__globals__", None) is _GLOBALS
+    request: Any = session._request
+    # A proxy around the method, as tracers make it, has the method's own attributes.
+    return type(request) is MethodType and request.__func__.__globals__ is _GLOBALS
 
 
 def obstacle(session: ClientSession) -> str | None:

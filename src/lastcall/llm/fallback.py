@@ -1,4 +1,10 @@
-"""aiohttp's own way: for proxies, sessions that are watched, and an aiohttp that is not known."""
+"""
+aiohttp's own way: for proxies, sessions that are watched, and an aiohttp that is not known.
+
+What it cannot see from outside, it leaves be: `first_byte` counts from the wait for a connection, and a
+request is sent again only after a clean end of a connection that was idle before, since after a reset nobody
+here knows whether an answer had begun.
+"""
 
 from __future__ import annotations
 

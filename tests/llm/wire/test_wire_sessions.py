@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Callable
+from typing import Any
 from unittest import mock
 
 import aiohttp
@@ -137,6 +138,32 @@ async def test_what_watches_requests_sees_ours(
             assert (await wire.post(chat, body(), patient)).status == 200
         assert wire.reason is None
         assert (await wire.post(chat, body(), patient)).status == 200
+
+
+async def test_a_proxy_around_the_request_is_passed_through(
+    monkeypatch: pytest.MonkeyPatch, server: OpenAIServer, chat: Target, body: Body, patient: Timeouts
+) -> None:
+    """Tracers put an object there that has all attributes of the method it calls."""
+    original: Any = aiohttp.ClientSession._request
+    calls: list[str] = []
+
+    class Proxy:
+        def __init__(self, method: Any) -> None:
+            self._method = method
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._method, name)
+
+        def __call__(self, method: str, *args: Any, **kwargs: Any) -> Any:
+            calls.append(method)
+            return self._method(method, *args, **kwargs)
+
+    monkeypatch.setattr(
+        aiohttp.ClientSession, "_request", property(lambda session: Proxy(original.__get__(session)))
+    )
+    async with aiohttp.ClientSession() as session:
+        assert (await Wire(session).post(chat, body(), patient)).status == 200
+    assert calls == ["POST"]
 
 
 async def test_the_ledger_sees_the_session_and_no_leak(
