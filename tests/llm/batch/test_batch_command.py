@@ -206,16 +206,15 @@ def test_the_order_is_mended_where_a_later_run_fills_gaps(folder: Folder) -> Non
 
 
 def test_a_limit_and_a_sample_take_up_a_part_of_the_lines(folder: Folder) -> None:
-    """A sample is the same one each time, so that it can be resumed."""
+    """A sample is the same one each time, and a larger one holds a smaller."""
     folder.write_chats(200)
     with serving() as server:
         folder.run("--limit", "7", server=server)
         assert sorted(folder.ids()) == sorted(f"r-{number}" for number in range(7))
         folder.run("in.jsonl", "sample.jsonl", "--sample", "0.2", server=server)
-        chosen = folder.ids("sample.jsonl")
-        assert 15 < len(chosen) < 70
+        assert 15 < len(folder.ids("sample.jsonl")) < 70
         before = asked(server).total()
-        folder.run("in.jsonl", "sample.jsonl", "--sample", "0.2", server=server)
+        folder.run("in.jsonl", "sample.jsonl", "--sample", "0.1", server=server)
         assert asked(server).total() == before
 
 
@@ -281,13 +280,13 @@ def test_reports_are_one_file_each(folder: Folder) -> None:
 
 
 def test_several_servers_share_the_requests_by_weight(folder: Folder) -> None:
-    """Three times the weight is about three times the work."""
+    """Three times the weight is about three times the work, if the machine is idle."""
     folder.write_chats(200)
     with serving(default=Answer(delay=0.01)) as one, serving(default=Answer(delay=0.01)) as other:
         servers = ["--base-url", f"{one.base_url}=3", "--base-url", f"{other.base_url}=1"]
         folder.run("--concurrency", "20", *servers)
         assert one.requests_count + other.requests_count == 200
-        assert 110 < one.requests_count < 190
+        assert one.requests_count > 1.5 * other.requests_count > 0
 
 
 def test_a_server_that_is_lost_ends_the_run_and_the_next_goes_on(folder: Folder) -> None:
@@ -297,7 +296,7 @@ def test_a_server_that_is_lost_ends_the_run_and_the_next_goes_on(folder: Folder)
         folder.run("--limit", "20", server=server)
         lost = ["--max-retries", "0", "--concurrency", "4", "--give-up-after", "10"]
     done = folder.run(*lost, "--base-url", f"{server.url}/v1", code=1)
-    assert "gave up after 10 failures in a row" in done.stderr
+    assert done.stderr.count("gave up after 10 failures in a row") == 2  # at once, and in the summary
     assert 30 <= len(folder.read()) <= 40
     with serving() as server:
         folder.run(server=server)

@@ -240,8 +240,9 @@ class Job:
             return
         self._failed_in_a_row += 1
         if self._failed_in_a_row == self.settings.give_up_after and self.stopped is None:
-            self.stop("gave up")
-            self.note(f"gave up after {self._failed_in_a_row:,} failures in a row; the last one: {error}")
+            reason = f"gave up after {self._failed_in_a_row:,} failures in a row; the last one: {error}"
+            self.stop(reason)
+            self.note(reason)
 
     def _cannot_write(self, name: str, error: OSError) -> None:
         count = self.stop("cannot write")
