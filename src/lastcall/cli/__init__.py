@@ -4,7 +4,7 @@ The command line. One module a command, imported when it is called; nothing else
 Exit codes, for every command:
 
     0     nothing to complain of
-    1     the system refused something, such as a temporary directory
+    1     `check`: findings; else the system refused something, such as a temporary directory
     2     wrong use, said in one sentence
     126   `run`: the command cannot be executed
     127   `run`: the command was not found
@@ -30,6 +30,8 @@ __all__ = ["main"]
 
 COMMANDS = {
     "run": "Run a program and name every line that leaks a session.",
+    "check": "Find the sessions nobody closes in source, before it runs.",
+    "explain": "Say what a rule of check means, and how it is mended.",
     "github": "Receive GitHub's webhooks and lose none.",
     "llm": "Send a file of requests to a model server; each answered exactly once.",
 }
@@ -64,6 +66,7 @@ def lastcall() -> None:
     Examples:
       lastcall run app.py
       lastcall run -m uvicorn app:app
+      lastcall check src
     """  # noqa: D301 (click's mark for a paragraph that keeps its lines)
 
 

@@ -23,9 +23,7 @@ def render(report: Report) -> str:
 
 def render_lines(report: Report) -> str:
     """Return an object a line; empty for no finding."""
-    return "".join(
-        json.dumps(as_object(finding), ensure_ascii=False) + "\n" for finding in report.findings
-    )
+    return "".join(json.dumps(as_object(finding), ensure_ascii=False) + "\n" for finding in report.findings)
 
 
 def as_object(finding: Finding) -> dict[str, Any]:
@@ -39,9 +37,7 @@ def as_object(finding: Finding) -> dict[str, Any]:
         "line": finding.line,
         "column": finding.column,
         "end_line": finding.end_line,
-        "end_column": finding.end_column,
         "message": finding.message,
-        "symbol": finding.symbol,
         "related": [_related(one) for one in finding.related],
         "fix": _fix(finding.fix),
         "fingerprint": finding.fingerprint,

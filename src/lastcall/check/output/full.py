@@ -1,4 +1,4 @@
-"""For people: where a session is opened, where it is kept, and who does not close it, in the source itself."""
+"""For people: where a session is opened, where it is kept and who fails to close it, shown in the source."""
 
 from __future__ import annotations
 
@@ -30,7 +30,15 @@ NEAR = 8
 LONGEST = 160
 """Characters shown of one line."""
 
-STYLES = {"bold": "1", "error": "1;31", "warning": "1;33", "info": "1;36", "mark": "31", "note": "34", "dim": "2"}
+STYLES = {
+    "bold": "1",
+    "error": "1;31",
+    "warning": "1;33",
+    "info": "1;36",
+    "mark": "31",
+    "note": "34",
+    "dim": "2",
+}
 
 Span = tuple[str, str]
 """A piece of a line and its style; an empty style is plain."""
@@ -108,10 +116,10 @@ def _excerpts(finding: Finding, sources: Sources) -> Iterator[list[Span]]:
     gutter = max([len(str(mark.line)) for marks in (here, *elsewhere.values()) for mark in marks], default=1)
     yield from _excerpt(finding.path, here, sources, gutter)
     for path, marks in elsewhere.items():
-        yield [(" " * (gutter + 2), ""), ("--> ", "note"), (printable(f"{path}:{marks[0].line}"), "")]
+        yield [(" " * (gutter + 2), ""), ("-> ", "note"), (printable(f"{path}:{marks[0].line}"), "")]
         yield from _excerpt(path, marks, sources, gutter)
     if here and finding.rule in UNCLOSED:
-        yield [(" " * (gutter + 2), ""), ("= ", "note"), ("nobody closes it", "mark")]
+        yield [(" " * (gutter + 3), ""), ("= ", "note"), ("nobody closes it", "mark")]
 
 
 def _primary(finding: Finding, sources: Sources) -> _Mark | None:

@@ -1,0 +1,141 @@
+"""What `lastcall check` does: one check, told in the form that was asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from lastcall.check import CheckConfig, ConfigError, Finding, Result, UnknownRuleError, run
+from lastcall.check.finding import Confidence
+from lastcall.check.output import Form, Report, render
+from lastcall.check.output.words import count, printable
+
+from ._terminal import ColorChoice, has_color, width_of, write_all
+
+__all__ = ["Check", "Settings", "read_config"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the options of `check` say."""
+
+    paths: tuple[str, ...]
+    config: CheckConfig
+    cache: Path | None
+    form: Form
+    output_file: Path | None
+    statistics: bool
+    exit_zero: bool
+    quiet: bool
+    color: ColorChoice
+
+
+def read_config(
+    paths: tuple[str, ...], select: tuple[str, ...], ignore: tuple[str, ...], confidence: Confidence | None
+) -> CheckConfig:
+    """
+    Return the settings of the project that the first of *paths* lies in, as the options change them.
+
+    Raises:
+        click.UsageError: If they cannot be used.
+    """
+    start = Path(paths[0] if paths else ".").absolute()
+    try:
+        config = CheckConfig.load(start if start.is_dir() else start.parent)
+    except (ConfigError, OSError) as error:
+        raise click.UsageError(str(error)) from error
+    chosen, dropped = _split(select), _split(ignore)
+    if chosen:
+        config = config.replace(select=chosen, ignore=())
+    if confidence is not None:
+        config = config.replace(confidence=confidence)
+    return config.replace(ignore=(*config.ignore, *dropped))
+
+
+def _split(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for value in values for name in value.replace(",", " ").split())
+
+
+class Check:
+    """A project, checked as often as it is asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def once(self) -> int:
+        """Check, tell, and return the exit code."""
+        settings = self.settings
+        result = self._result()
+        report = self._report(result)
+        for problem in report.problems:
+            write_all(sys.stderr, f"lastcall: warning: {printable(str(problem))}\n")
+        self._write(statistics(report) if settings.statistics else self._rendered(report))
+        if not settings.quiet:
+            write_all(sys.stderr, summary(report) + "\n")
+        if nothing_was_read(report):
+            return 2
+        return 1 if report.findings and not settings.exit_zero else 0
+
+    def _result(self) -> Result:
+        try:
+            return run(self.settings.paths, self.settings.config, cache=self.settings.cache)
+        except (ConfigError, UnknownRuleError) as error:
+            raise click.UsageError(str(error)) from error
+
+    def _report(self, result: Result) -> Report:
+        told = tuple(one for one in result.findings if self._is_told(one))
+        doubtful = len(result.findings) - len(told)
+        return Report(findings=told, doubtful=doubtful, files=result.files, problems=result.problems)
+
+    def _is_told(self, finding: Finding) -> bool:
+        return finding.confidence == "high" or self.settings.config.confidence == "medium"
+
+    def _rendered(self, report: Report) -> str:
+        settings = self.settings
+        if settings.output_file is not None:
+            return render(report, settings.form)
+        color = has_color(sys.stdout, settings.color)
+        return render(report, settings.form, color=color, width=width_of(sys.stdout))
+
+    def _write(self, text: str) -> None:
+        path = self.settings.output_file
+        if path is None:
+            write_all(sys.stdout, text)
+            return
+        try:
+            # Names of files may hold bytes that are no text.
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise click.UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def nothing_was_read(report: Report) -> bool:
+    """Tell whether there was something to check, and all of it failed."""
+    unread = sum(Path(problem.path).is_file() for problem in report.problems)
+    return bool(report.problems) and report.files <= unread
+
+
+def statistics(report: Report) -> str:
+    """Return how many findings each rule has, the most first."""
+    counts = Counter((finding.rule, finding.name) for finding in report.findings)
+    rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
+    return "".join(f"{number:>6}  {code}  {name}\n" for (code, name), number in rows)
+
+
+def summary(report: Report) -> str:
+    """Return the last line: how many findings in how many files, and what more there is."""
+    checked = f"{count(report.files, 'file')} checked"
+    if report.findings:
+        places = len({finding.path for finding in report.findings})
+        text = f"lastcall: {count(len(report.findings), 'finding')} in {count(places, 'file')}, {checked}"
+    elif nothing_was_read(report):
+        text = "lastcall: nothing could be read"
+    else:
+        text = f"lastcall: nothing found, {checked}" if report.files else "lastcall: no Python files here"
+    if report.doubtful:
+        text += f"; {report.doubtful:,} more with --confidence medium"
+    return text

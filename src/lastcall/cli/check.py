@@ -1,0 +1,92 @@
+"""`lastcall check`: find the lifetime bugs of sessions in source, before they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lastcall.check.finding import Confidence
+from lastcall.check.output import FORMS
+
+from ._check_run import Check, Settings, read_config
+
+__all__ = ["command"]
+
+
+@click.command("check", context_settings={"max_content_width": 88})
+@click.option(
+    "--select",
+    "select",
+    metavar="RULES",
+    multiple=True,
+    help="Only these rules: codes, names, or beginnings such as LC00.",
+)
+@click.option("--ignore", metavar="RULES", multiple=True, help="Not these rules.")
+@click.option(
+    "--confidence",
+    type=click.Choice(["high", "medium"]),
+    help="Show what is at least this sure. Default: the project's setting, else high.",
+)
+@click.option(
+    "--output-format",
+    "form",
+    type=click.Choice(FORMS),
+    default="full",
+    show_default=True,
+    help="How findings are written.",
+)
+@click.option(
+    "--output-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write findings to this file instead of stdout.",
+)
+@click.option("--statistics", is_flag=True, help="Count findings by rule instead of listing them.")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 even when there are findings.")
+@click.option("--no-cache", is_flag=True, help="Neither read nor write .lastcall_cache.")
+@click.option("--quiet", is_flag=True, help="Print findings only.")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="auto: on a terminal, unless NO_COLOR is set.",
+)
+@click.argument("paths", nargs=-1, type=click.Path())
+def command(
+    paths: tuple[str, ...],
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    confidence: Confidence | None,
+    *,
+    no_cache: bool,
+    **options: object,
+) -> int:
+    """
+    Find aiohttp sessions that nobody closes, in source: which line opens one, who keeps it, and what to do.
+
+    Reads the Python files at and below PATHS (default: this directory) as one project, what .gitignore
+    and the setting `exclude` name left out. Nothing is imported or run. Settings stand in pyproject.toml,
+    under [tool.lastcall.check].
+
+    \b
+    Examples:
+      lastcall check
+      lastcall check src tests --confidence medium
+      lastcall check --select LC001,LC002 --output-format concise
+      lastcall check --output-format sarif --output-file lastcall.sarif
+
+    \b
+    Exit codes:
+      0  nothing found
+      1  findings
+      2  wrong use, or nothing could be read
+    """  # noqa: D301 (click's mark for a paragraph that keeps its lines)
+    config = read_config(paths, select, ignore, confidence)
+    settings = Settings(
+        paths=paths or (".",),
+        config=config,
+        cache=None if no_cache else Path(config.root or ".") / ".lastcall_cache",
+        **options,  # type: ignore[arg-type]
+    )
+    return Check(settings).once()
