@@ -10,8 +10,8 @@ Four mutants, one at a time:
     M3  every close of a local variable that its function opens is deleted
     M4  `await` is dropped from one such close
 
-A mutant counts as found if the run has a finding at high confidence, in the mutated file, that the unchanged tree
-has not. Mutants of tests and examples are left out: findings there are medium by design.
+A mutant counts as found if the run has a finding at high confidence that the unchanged tree has not. Mutants
+of tests and examples are left out: findings there are medium by design.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def is_session(node: ast.AST, text: str) -> bool:
-    """Tell whether an expression is a call of aiohttp's ClientSession: other libraries have one of that name."""
+    """Tell whether an expression is a call of aiohttp's ClientSession: others have one of that name."""
     if not isinstance(node, ast.Call):
         return False
     called = ast.unparse(node.func)
@@ -185,9 +185,8 @@ def main() -> None:
                     print(f"missed {mutant.kind} {file.path}:{mutant.line}", file=sys.stderr)
     for kind in sorted(made):
         print(f"{kind}  {found[kind]:4} of {made[kind]:4}  {found[kind] / made[kind]:.0%}")
-    print(
-        f"all {sum(found.values()):4} of {sum(made.values()):4}  {sum(found.values()) / sum(made.values()):.0%}"
-    )
+    hits, total = sum(found.values()), sum(made.values())
+    print(f"all {hits:4} of {total:4}  {hits / max(total, 1):.0%}")
 
 
 if __name__ == "__main__":

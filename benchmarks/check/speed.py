@@ -3,9 +3,9 @@ How long a check takes, beside ruff: cold, warm, and of one file.
 
     python benchmarks/check/speed.py [TREE...]
 
-Without trees: those of `trees.py` that are there. Every figure is the best of three processes, in seconds of wall
-clock, with the CPU seconds beside it; starting Python is part of it. ruff runs its flake8-async, simplify and bugbear
-rules without its cache, then with it.
+Without trees: those of `trees.py` that are there. Every figure is the best of three processes, in seconds
+of wall clock, with the CPU seconds beside it; starting Python is part of it. ruff runs its flake8-async,
+simplify and bugbear rules without its cache, then with it.
 """
 
 from __future__ import annotations
@@ -87,14 +87,20 @@ def measure(tree: Path) -> dict[str, Cost]:
 
 def main() -> None:
     """Print a table, or JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("trees", nargs="*", type=Path)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     trees = options.trees or [TREES / name for name in SPEED if (TREES / name).is_dir()]
     table = {tree.name: measure(tree) for tree in trees}
     if options.json:
-        print(json.dumps({name: {way: run._asdict() for way, run in row.items()} for name, row in table.items()}))
+        print(
+            json.dumps(
+                {name: {way: run._asdict() for way, run in row.items()} for name, row in table.items()}
+            )
+        )
         return
     for name, row in table.items():
         print(name)

@@ -3,8 +3,8 @@ The trees that the checker is measured on: wheels and source archives from PyPI,
 
     python benchmarks/check/trees.py
 
-They are put into `.cache/trees/NAME`. Which were looked at while the rules were tuned, and which only when they were
-done, is written beside each.
+They are put into `.cache/trees/NAME`. Which were looked at while the rules were tuned, and which only when
+they were done, is written beside each.
 """
 
 from __future__ import annotations

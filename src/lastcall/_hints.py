@@ -7,9 +7,9 @@ __all__ = ["Borrowed"]
 
 class Borrowed:
     """
-    Says that a session is only lent: whoever receives it does not close it, and whoever gives it still has to.
+    Says that a session is only lent: who receives it does not close it, and who gives it still has to.
 
-    `lastcall check` reads it in annotations, as a comment `# lastcall: borrows` beside the parameter:
+    `lastcall check` reads it in annotations, like the comment `# lastcall: borrows` beside a parameter:
 
         async def fetch(session: Annotated[aiohttp.ClientSession, lastcall.Borrowed]) -> str: ...
     """

@@ -8,8 +8,12 @@ import pytest
 from lastcall.check import CheckConfig, Result, run
 from lastcall.check import scan as scanning
 
-LEAK = "import aiohttp\n\n\nasync def f():\n    session = aiohttp.ClientSession()\n    await session.get('x')\n"
-CLEAN = LEAK.replace("    session = ", "    async with ").replace("ClientSession()\n", "ClientSession() as session:\n    ")
+LEAK = (
+    "import aiohttp\n\n\nasync def f():\n    session = aiohttp.ClientSession()\n    await session.get('x')\n"
+)
+CLEAN = LEAK.replace("    session = ", "    async with ").replace(
+    "ClientSession()\n", "ClientSession() as session:\n    "
+)
 
 
 def project(folder: Path) -> Path:
@@ -94,7 +98,9 @@ def test_other_settings_are_another_result(tmp_path: Path) -> None:
     assert [one for one in check(tmp_path).findings if one.rule == "LC001"]
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"tag": 1}', '{"tag": "", "files": {"a": [1]}}', "\x00\xff"])
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", '{"tag": 1}', '{"tag": "", "files": {"a": [1]}}', "\x00\xff"]
+)
 def test_a_damaged_cache_is_no_cache(tmp_path: Path, damage: str) -> None:
     """Whatever stands in the files, the run is that without a cache."""
     project(tmp_path)

@@ -58,7 +58,7 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
 
 def test_a_model_that_is_not_shipped_is_refused(tmp_path: Path) -> None:
     """The sentence says which there are."""
-    with pytest.raises(ConfigError, match="no model 'htpx'; there are .*httpx"):
+    with pytest.raises(ConfigError, match=r"no model 'htpx'; there are .*httpx"):
         run([tmp_path], CheckConfig(models=("htpx",)))
 
 
@@ -70,7 +70,9 @@ def test_a_rule_that_does_not_exist_is_refused(tmp_path: Path) -> None:
 
 def test_severities_can_be_changed(tmp_path: Path) -> None:
     """By code or by name."""
-    (tmp_path / "a.py").write_text("import aiohttp\nasync def f():\n    aiohttp.ClientSession()\n", encoding="utf-8")
+    (tmp_path / "a.py").write_text(
+        "import aiohttp\nasync def f():\n    aiohttp.ClientSession()\n", encoding="utf-8"
+    )
     config = CheckConfig(severity={"session-never-closed": "info"})
     assert [one.severity for one in run([tmp_path], config).findings] == ["info"]
 

@@ -11,7 +11,9 @@ from lastcall.check import CheckConfig, run
 from lastcall.check.files import find_files
 from lastcall.check.ignored import Patterns
 
-LEAK = "import aiohttp\n\n\nasync def f():\n    session = aiohttp.ClientSession()\n    await session.get('x')\n"
+LEAK = (
+    "import aiohttp\n\n\nasync def f():\n    session = aiohttp.ClientSession()\n    await session.get('x')\n"
+)
 
 
 def shown(folder: Path, config: CheckConfig | None = None) -> list[str]:
@@ -121,7 +123,9 @@ def test_a_deeply_nested_expression_is_no_crash(tmp_path: Path) -> None:
     assert len(result.problems) + len(result.findings) == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
+@pytest.mark.skipif(
+    sys.platform == "win32" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all"
+)
 def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     """No permission is a reason, not a crash."""
     write(tmp_path, "a.py")
@@ -140,7 +144,10 @@ def test_a_path_that_is_not_there_is_reported(tmp_path: Path) -> None:
 def test_coding_cookies_and_marks_are_understood(tmp_path: Path, encoding: str) -> None:
     """A file is read in the encoding it declares; columns count characters, not bytes."""
     cookie = "# -*- coding: latin-1 -*-\n" if encoding == "latin-1" else ""
-    text = cookie + "import aiohttp\n\n\nasync def f():\n    x = 'é'; s = aiohttp.ClientSession(); await s.get(x)\n"
+    text = (
+        cookie
+        + "import aiohttp\n\n\nasync def f():\n    x = 'é'; s = aiohttp.ClientSession(); await s.get(x)\n"
+    )
     (tmp_path / "a.py").write_bytes(text.encode(encoding))
     result = run([tmp_path])
     if encoding == "utf-16":
@@ -152,7 +159,9 @@ def test_coding_cookies_and_marks_are_understood(tmp_path: Path, encoding: str) 
 def test_nothing_of_what_is_checked_is_run(tmp_path: Path) -> None:
     """A module that writes a file when imported writes none."""
     marker = tmp_path / "marker"
-    write(tmp_path, "evil.py", "evil/__init__.py", text=f"open({str(marker)!r}, 'w')\n# ClientSession\n" + LEAK)
+    write(
+        tmp_path, "evil.py", "evil/__init__.py", text=f"open({str(marker)!r}, 'w')\n# ClientSession\n" + LEAK
+    )
     run([tmp_path])
     assert not marker.exists()
 

@@ -28,7 +28,12 @@ def test_a_finding_says_where_what_and_why(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "client.py").write_text(FIELD, encoding="utf-8")
     (one,) = run(["."]).findings
     assert (one.path, one.line, one.column, one.end_line, one.end_column) == ("client.py", 6, 25, 6, 48)
-    assert (one.rule, one.name, one.severity, one.confidence) == ("LC002", "owner-has-no-close", "error", "high")
+    assert (one.rule, one.name, one.severity, one.confidence) == (
+        "LC002",
+        "owner-has-no-close",
+        "error",
+        "high",
+    )
     assert (one.symbol, one.subject) == ("Client.__init__", "self._session")
     assert "`Client._session` keeps this session" in one.message
     assert [(note.path, note.line, note.message) for note in one.related] == [

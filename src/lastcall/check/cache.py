@@ -1,8 +1,8 @@
 """
 Facts kept between runs.
 
-JSON, not pickle or marshal: a cache lies in a directory that others may write to, and reading it must not be able to
-run code or crash the interpreter. What is not of the expected form counts as not there.
+JSON, not pickle or marshal: a cache lies in a directory that others may write to, and reading it must not
+be able to run code or crash the interpreter. What is not of the expected form counts as not there.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 """Which files are checked: found without following a link twice, respecting .gitignore and `exclude`."""
 
+# ruff: noqa: PTH100, PTH109, PTH110, PTH112, PTH113, PTH116, PTH118, PTH119, PTH120
+# Paths are strings in this module: an object for each of thousands of them costs more than looking at them.
+
 from __future__ import annotations
 
 import os
@@ -48,7 +51,8 @@ def find_files(paths: Sequence[str | Path], config: CheckConfig) -> Tree:
     Return the Python files at and below *paths*.
 
     Args:
-        paths: A file that is named is taken whatever its ending; of directories, what ends in .py, .pyi or .pyw.
+        paths: A file that is named is taken whatever its ending; of directories, what ends in .py, .pyi or
+        .pyw.
 
         config: Says what to leave out.
     """

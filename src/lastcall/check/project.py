@@ -56,7 +56,7 @@ def check_project(
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Keep the garbage collector from walking a growing forest of syntax trees: half of the time goes there."""
+    """Keep the garbage collector off the growing forest of syntax trees: half of the time goes there."""
     enabled = gc.isenabled()
     gc.disable()
     try:

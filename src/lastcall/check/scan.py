@@ -143,7 +143,8 @@ class Scan:
         if file.shown in self._held:
             return self._held[file.shown]
         try:
-            with open(file.path, "rb", buffering=0) as handle:  # noqa: PTH123 (a path object costs as much as the read)
+            # A path object would cost as much as the reading itself.
+            with open(file.path, "rb", buffering=0) as handle:  # noqa: PTH123
                 data = handle.read()
         except OSError as error:
             self.problems[file.shown] = Problem(file.shown, (error.strerror or str(error)).lower())
@@ -174,7 +175,7 @@ class Scan:
 
 
 def _in_processes(jobs: list[_Job], workers: int) -> list[Facts | str]:
-    # Imported here: most runs need no second process, and these take as long to import as many files to check.
+    # Imported here: most runs need no second process, and these take long to import.
     import multiprocessing  # noqa: PLC0415
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
 

@@ -26,7 +26,7 @@ COVERS = {
 """Where two rules speak of one call, the one that says it all: its code, and those it makes needless."""
 
 
-def write_up(
+def write_up(  # noqa: PLR0917
     drafts: Iterable[Draft],
     analysis: Analysis,
     tree: Tree,

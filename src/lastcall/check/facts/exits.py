@@ -1,9 +1,10 @@
 """
 On which ways out of a function a session it opened is still open.
 
-The body is run with one variable in mind. Its state is a set of: not opened yet ("N"), open ("O"), closed or given
-away ("C"). An `await`, a `raise` and a `return` are ways out; an ordinary call is not counted as one, since nearly
-every line would be. A close under a condition is taken to match the condition under which the session was opened.
+The body is run with one variable in mind. Its state is a set of: not opened yet ("N"), open ("O"), closed or
+given away ("C"). An `await`, a `raise` and a `return` are ways out; an ordinary call is not counted as one,
+since nearly every line would be. A close under a condition is taken to match the condition under which the
+session was opened.
 """
 
 from __future__ import annotations

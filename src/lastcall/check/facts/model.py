@@ -10,8 +10,8 @@ A *value* is a string that names where something is, or comes from:
     !4                       function 4 of this file, as a value
     ?[key]                   whatever is kept under a key, in a container nobody can name
 
-and each may be followed by attributes: `@2._session`, `#7.session`. Elements of a container are not told apart
-from it.
+and each may be followed by attributes: `@2._session`, `#7.session`. Elements of a container are not told
+apart from it.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Call(NamedTuple):
     """What may be called; empty if it cannot be named."""
 
     args: list[tuple[str, list[str]]]
-    """From position ("0"), keyword, "*" or "**" to the values given; arguments without values are left out."""
+    """From position ("0"), keyword, "*" or "**" to the values given; those without values are left out."""
 
     at: Place
     flags: int

@@ -64,7 +64,7 @@ class Names(NamedTuple):
     yields: bool
 
 
-def names_in(body: list[ast.stmt]) -> Names:
+def names_in(body: list[ast.stmt]) -> Names:  # noqa: C901, PLR0912 (one pass over every node, so no calls)
     """Return what a body binds, leaving out the bodies of functions and classes defined in it."""
     found = Names(set(), [], [], yields=False)
     elsewhere: set[str] = set()

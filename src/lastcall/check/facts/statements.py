@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from .annotations import Annotations
 from .exits import open_exits
 from .model import (
     ASYNC,
@@ -26,7 +27,6 @@ from .model import (
     Place,
 )
 from .names import Names, Scope, dotted, import_bindings, names_in
-from .notices import Notices
 from .values import attribute, place
 
 __all__ = ["Statements"]
@@ -37,7 +37,7 @@ PER_PLACE = IN_LOOP | RAISES | MAIN_GUARD | IN_CLASS
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-class Statements(Notices):
+class Statements(Annotations):
     """Runs through the statements of a module, and of the functions and classes in it."""
 
     def __init__(self, module: str, hints: dict[int, str], *, is_package: bool) -> None:
@@ -327,7 +327,7 @@ class Statements(Notices):
         self._enter(node.args, body, names_in(body), index, "", -1)
         return f"!{index}"
 
-    def _enter(
+    def _enter(  # noqa: PLR0917
         self, args: ast.arguments, body: list[ast.stmt], names: Names, index: int, self_name: str, cls: int
     ) -> None:
         """Arrange for a function's body to be run when everything around it has been seen."""
@@ -388,50 +388,6 @@ class Statements(Notices):
         if hint and "|" not in annotation:
             annotation = f"{annotation}|{hint}"
         return arg.arg, annotation, text
-
-    def annotation(self, node: ast.expr | None) -> str:
-        """
-        Return the class an annotation names, in full, or "".
-
-        `X | None`, `Optional[X]`, `Annotated[X, ...]`, `"X"` and containers of X count as X; `lastcall.Borrowed`
-        adds "|borrows".
-        """
-        if node is None:
-            return ""
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            try:
-                return self.annotation(ast.parse(node.value, mode="eval").body)
-            except SyntaxError:
-                return ""
-        if isinstance(node, ast.BinOp):
-            return self.annotation(node.left) or self.annotation(node.right)
-        if isinstance(node, ast.Subscript):
-            return self._subscripted(node)
-        name = self.name_of(node)
-        return name if name not in {"None", ""} else ""
-
-    def _subscripted(self, node: ast.Subscript) -> str:
-        outer = self.name_of(node.value).rpartition(".")[2]
-        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        if outer == "Annotated":
-            inner = self.annotation(parts[0])
-            borrowed = any(self.name_of(part).endswith("lastcall.Borrowed") for part in parts[1:])
-            return f"{inner}|borrows" if borrowed else inner
-        if outer in {"Optional", "Union", "list", "List", "set", "Set", "dict", "Dict", "ClassVar", "Final"}:
-            names = [name for name in map(self.annotation, reversed(parts)) if name]
-            return names[0] if names else ""
-        return self.name_of(node.value)
-
-    def name_of(self, node: ast.expr) -> str:
-        """Return the full name of a decorator, base or annotation, "" if it has none."""
-        if isinstance(node, ast.Call):
-            node = node.func
-        text = dotted(node)
-        head, _, rest = text.partition(".")
-        found = self.scope.find(head) if head else ""
-        if found.startswith("=") or (found.startswith("@") and found.count(".") == 0):
-            head = found.removeprefix("=")
-        return f"{head}.{rest}" if rest else head
 
 
 def _func(name: str, symbol: str, cls: int, parent: int, at: Place) -> Func:

@@ -1,4 +1,4 @@
-"""LC001 to LC005, LC010, LC011, LC033: what the judgement of each session says, and closes without `await`."""
+"""LC001 to LC011, LC033: what the judgement of each session says, and closes without `await`."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def _mixed(analysis: Analysis, verdict: Verdict) -> Iterator[Draft]:
     """Yield the fallback of an injected session, if its holder closes both without asking which it is."""
     for keep in verdict.reach.keeps:
         rival = _rival(analysis, keep)
-        closings = _unasked(analysis, verdict, keep) if rival else []
+        closings = _unasked(verdict, keep) if rival else []
         if not closings:
             continue
         owner = analysis.program.cls(keep.owner).symbol if keep.owner else "its holder"
-        message = f"`{owner}` closes this session, and one passed in as `{rival}` just the same: note who opened it."
+        message = f"`{owner}` closes this session, and one passed in as `{rival}` too: note who opened it."
         notes = (Note(closings[0].file, closings[0].close.at, "closed here in either case"),)
         sure = confidence(analysis, verdict.origin.file, "high")
         yield analysis.judge.draft("LC033", sure, verdict.origin, message, notes)
@@ -74,7 +74,7 @@ def _rival(analysis: Analysis, keep: Keep) -> str:
     return ""
 
 
-def _unasked(analysis: Analysis, verdict: Verdict, keep: Keep) -> list[Closing]:
+def _unasked(verdict: Verdict, keep: Keep) -> list[Closing]:
     """Return the closes of an attribute, if none of them asks whose session it is."""
     closings = [
         one
@@ -122,7 +122,7 @@ def _cleared_before(analysis: Analysis, verdict: Verdict, keep: Keep) -> bool:
         return True
     calls = analysis.program.files[keep.file].facts.calls
     for index, call in enumerate(calls):
-        if call.func == here[1] and call.at.line < keep.flow.at.line:
-            if any(target.ref in closing for target in analysis.graph.targets(keep.file, index)):
-                return True
+        before = call.func == here[1] and call.at.line < keep.flow.at.line
+        if before and any(target.ref in closing for target in analysis.graph.targets(keep.file, index)):
+            return True
     return False

@@ -37,9 +37,9 @@ def _spot(analysis: Analysis, file: int, spot: Spot) -> Iterator[Draft]:
     if spot.code == "LC060" and spot.detail != "named" and not imports_aiohttp(analysis, file):
         return
     message = {
-        "category": "Ignoring ResourceWarning hides leaks, and not even the message `Unclosed client session`: close the session.",
-        "named": "This hides the warning about unclosed sessions, and not even the message: close the session.",
-        "logger": "This hides everything asyncio reports, unclosed sessions among it: close the session.",
+        "category": "This hides leaks, but not the message `Unclosed client session`: close it.",
+        "named": "This hides the warning, but not the message: close the session.",
+        "logger": "This hides whatever asyncio reports: close the session.",
         "": f"Replacing `{spot.subject}.__del__` hides every leak in the process: close the session.",
     }[spot.detail]
     sure = confidence(analysis, file, "high")

@@ -40,7 +40,7 @@ def _at_import(analysis: Analysis, verdict: Verdict) -> Draft:
     call = analysis.program.call(origin.file, origin.number)
     sure = confidence(analysis, origin.file, "high")
     if call.flags & MAIN_GUARD:
-        message = "This session is opened before any event loop runs: open it in the coroutine that `asyncio.run` runs."
+        message = "This session is opened before any event loop runs: open it in the coroutine that is run."
         return analysis.judge.draft("LC021", sure, origin, message)
     where = "the class is defined" if call.flags & IN_CLASS else "the module is imported"
     message = f"This session is opened while {where}, when no event loop runs: open it in a coroutine."

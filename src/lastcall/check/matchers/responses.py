@@ -41,7 +41,7 @@ def _session_of(analysis: Analysis, file: int, call: Call) -> str:
 
 
 def _ends_here(analysis: Analysis, file: int, func: int, owner: str) -> bool:
-    """Tell whether the session is opened or closed in the same function: then its end frees the connection."""
+    """Tell whether the session is opened or closed in the same function: its end frees the connection."""
     nodes = set(analysis.graph.nodes(file, owner))
     for verdict in analysis.verdicts:
         here = analysis.program.call(verdict.origin.file, verdict.origin.number)
@@ -76,22 +76,16 @@ def _stays_unread(analysis: Analysis, file: int, name: str) -> bool:
     """Tell whether a local variable is only looked at: no method reads it, and it goes nowhere else."""
     if ":" not in name or name.startswith("0:") or "." in name:
         return False
+    return not any(value == name or value.startswith(f"{name}.") for value in _uses(analysis, file, name))
+
+
+def _uses(analysis: Analysis, file: int, name: str) -> Iterator[str]:
+    """Yield the values a file closes, moves, returns, passes on or calls, idle methods of *name* excepted."""
     facts = analysis.program.files[file].facts
-    parts = (name, f"{name}.")
-    if any(value == name or value.startswith(parts[1]) for close in facts.closes for value in (close.value,)):
-        return False
-    if any(flow.source == name or flow.source.startswith(parts[1]) for flow in facts.flows):
-        return False
-    if any(
-        value == name or value.startswith(parts[1])
-        for func in facts.funcs
-        for value in (*func.returns, *func.yields)
-    ):
-        return False
+    yield from (close.value for close in facts.closes)
+    yield from (flow.source for flow in facts.flows)
+    for func in facts.funcs:
+        yield from (*func.returns, *func.yields)
     for call in facts.calls:
-        for callee in call.callee:
-            if callee.startswith(parts[1]) and callee.removeprefix(parts[1]) not in IDLE:
-                return False
-        if any(value == name for _, values in call.args for value in values):
-            return False
-    return True
+        yield from (callee for callee in call.callee if callee.removeprefix(f"{name}.") not in IDLE)
+        yield from (value for _, values in call.args for value in values)

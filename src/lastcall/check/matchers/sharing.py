@@ -93,7 +93,7 @@ def _entered(analysis: Analysis, file: int, close: Close) -> Iterator[Draft]:
         init_only = all(analysis.program.func(ref).name in {"__init__", "__post_init__"} for ref in writers)
         sure: Confidence = "high" if init_only else "medium"
         name = field.partition("|")[2]
-        message = f"The end of this block closes `{name}` for every later call: use the session without `async with`."
+        message = f"The end of this block closes `{name}` for every later call: use it without `async with`."
         number, flow = analysis.graph.into[field][0]
         notes = (Note(number, flow.at, f"kept here, in `{spoken(flow.target)}`"),)
         yield Draft(

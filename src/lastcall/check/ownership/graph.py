@@ -1,9 +1,9 @@
 """
 Where values go in the whole program.
 
-A *node* is a string like a fact's value, with the file before it: `2|3:client`, `2|#7`. Attributes of objects whose
-class is known share one node for the class's family, `F4,0|_session`; those of others are known by name alone,
-`?|session`; what lies outside the program keeps its full name, `=|os.environ`.
+A *node* is a string like a fact's value, with the file before it: `2|3:client`, `2|#7`. Attributes of objects
+whose class is known share one node for the class's family, `F4,0|_session`; those of others are known by name
+alone, `?|session`; what lies outside the program keeps its full name, `=|os.environ`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from lastcall.check.facts.model import Call, Close, Flow
+from lastcall.check.facts.model import Call, Close, Flow, Func
 
 from .program import ClassRef, FuncRef, Program
 
@@ -85,16 +85,19 @@ class Graph:
                 for node in self.nodes(number, close.value):
                     self.closes[node].append((number, close))
             for index, func in enumerate(file.facts.funcs):
-                for value in func.returns:
-                    for node in self.nodes(number, value):
-                        self.returns[node].append((number, index))
-                if func.cls >= 0 and any(name.endswith("property") for name in func.decorators):
-                    self._fill_property(number, index)
-                for value in func.yields:
-                    for node in self.nodes(number, value):
-                        self.yields[node].append((number, index))
+                self._fill_func(number, index, func)
             for index, call in enumerate(file.facts.calls):
                 self._fill_call(number, index, call)
+
+    def _fill_func(self, number: int, index: int, func: Func) -> None:
+        for value in func.returns:
+            for node in self.nodes(number, value):
+                self.returns[node].append((number, index))
+        for value in func.yields:
+            for node in self.nodes(number, value):
+                self.yields[node].append((number, index))
+        if func.cls >= 0 and any(name.endswith("property") for name in func.decorators):
+            self._fill_property(number, index)
 
     def _fill_property(self, file: int, index: int) -> None:
         """Let what a property returns flow to the attribute of its name."""
@@ -348,7 +351,7 @@ class Graph:
         return names
 
     def made_by(self, file: int, value: str) -> Iterator[str]:
-        """Yield the full names of what lies outside the program and made a value: its class or its factory."""
+        """Yield the full names of what made a value outside the program: its class or its factory."""
         sources = [value, *self._raw_to.get((file, value), ())]
         for source in sources:
             if source.startswith("#") and source[1:].isdigit():
@@ -362,7 +365,7 @@ class Graph:
                     yield annotation.partition("|")[0]
 
     def sites(self, ref: FuncRef) -> list[tuple[int, int]]:
-        """Return the calls that may call a function: file and number; a constructor is called by its class."""
+        """Return the calls that may call a function: file and number; a class stands for its constructor."""
         if ref not in self._sites:
             self._sites[ref] = [site for site in self._candidates(ref) if self._calls(site, ref)]
         return self._sites[ref]

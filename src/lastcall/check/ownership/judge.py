@@ -19,6 +19,7 @@ from lastcall.check.facts.model import (
 from lastcall.check.finding import Confidence
 
 from .draft import Draft, Note
+from .finalizers import finalizer_functions
 from .graph import Graph
 from .known import Known
 from .origins import Origin
@@ -48,7 +49,7 @@ class Judge:
         self.graph = graph
         self.program = graph.program
         self.known = known
-        self._finalizers = _finalizer_funcs(graph)
+        self._finalizers = finalizer_functions(graph)
 
     def verdict(self, origin: Origin, found: Reach) -> Verdict:
         """Return what becomes of the session that *origin* opens and *found* follows."""
@@ -97,7 +98,7 @@ class Judge:
         if any(one.close.kind in {"bare", "detach"} for one in counted):
             return Verdict(origin, found, "closed")
         if late:
-            return Verdict(origin, found, *self._late(origin, found, late[0]))
+            return Verdict(origin, found, *self._late(origin, late[0]))
         return self._never_closed(origin, found)
 
     def _applies(self, origin: Origin, closing: Closing) -> bool:
@@ -163,12 +164,12 @@ class Judge:
         ways = [func.exits.get(one.node.removeprefix(home)) for one in good]
         if any(way is None for way in ways):
             return Verdict(origin, found, "closed")
-        kind, line = ways[0] or ("", 0)
-        return self._not_on_error(origin, found, func, good[0], kind, line)
+        return self._not_on_error(origin, found, func, good[0], ways[0] or ("end", 0))
 
     def _not_on_error(
-        self, origin: Origin, found: Reach, func: Func, closing: Closing, kind: str, line: int
+        self, origin: Origin, found: Reach, func: Func, closing: Closing, way: tuple[str, int]
     ) -> Verdict:
+        kind, line = way
         if kind == "yield" and not any(name.endswith(MANAGERS) for name in func.decorators):
             return Verdict(origin, found, "closed")
         words = {
@@ -190,7 +191,7 @@ class Judge:
         notes = (Note(closing.file, closing.close.at, "closed here, if nothing goes wrong before"),)
         return Verdict(origin, found, "LC003", self.draft("LC003", confidence, origin, message, notes))
 
-    def _late(self, origin: Origin, found: Reach, closing: Closing) -> tuple[str, Draft]:
+    def _late(self, origin: Origin, closing: Closing) -> tuple[str, Draft]:
         func = self.program.func((closing.file, closing.close.func))
         in_del = func.name == "__del__" or (closing.close.kind != "finalizer" and "del" in func.name)
         code = "LC010" if in_del else "LC011"
@@ -249,7 +250,7 @@ class Judge:
         return {node.partition("|")[2].removesuffix(".[]") for node in fields}
 
     def _closed_by_name(self, attr: str, owner: ClassRef | None) -> bool:
-        """Tell whether an attribute of that name is closed on an object of unknown class that may be the owner."""
+        """Tell whether an attribute of that name is closed on an object that may be the owner."""
         closes = self.graph.closes.get(f"?|{attr}", ())
         return any(owner is None or self._names_class(file, owner) for file, _ in closes)
 
@@ -334,7 +335,7 @@ class Judge:
 
     # Words
 
-    def draft(
+    def draft(  # noqa: PLR0917
         self,
         code: str,
         confidence: Confidence,
@@ -374,29 +375,3 @@ def _spoken(flow: Flow) -> str:
     if target.startswith("@"):
         return f"self.{target.partition('.')[2]}"
     return target.rpartition(":")[2].strip("?[]")
-
-
-def _finalizer_funcs(graph: Graph) -> set[FuncRef]:
-    """Return the functions that run when an object is collected or the program ends."""
-    found: set[FuncRef] = set()
-    for number, file in enumerate(graph.program.files):
-        for index, func in enumerate(file.facts.funcs):
-            if func.name == "__del__" or any(name in {"atexit.register"} for name in func.decorators):
-                found.add((number, index))
-        for call in file.facts.calls:
-            if {"=atexit.register", "=weakref.finalize"} & set(call.callee):
-                for _, values in call.args:
-                    for value in values:
-                        found.update(t.ref for t in graph.callables(number, value) if t.kind == "func")
-    if not found:
-        return found
-    # A helper that only finalizers call is one, too; one hop is what is seen in practice.
-    for number, file in enumerate(graph.program.files):
-        for index, func in enumerate(file.facts.funcs):
-            ref = (number, index)
-            if ref in found or not func.name.startswith("_"):
-                continue
-            callers = {(site[0], graph.program.call(*site).func) for site in graph.sites(ref)}
-            if callers and callers <= found:
-                found.add(ref)
-    return found

@@ -59,8 +59,9 @@ def direct_origins(graph: Graph, known: Known) -> Iterator[Origin]:
         for index, call in enumerate(file.facts.calls):
             if call.flags & RAISES or not call.callee:
                 continue
+            by_method = _opens_by_method(graph, number, call, known)
             for target in graph.targets(number, index):
-                if _opens(graph, target, known) or _opens_by_method(graph, number, call, known):
+                if by_method or _opens(graph, target, known):
                     names = graph.names_of(target)
                     loopless, other = bool(names & known.loopless), bool(names & known.others)
                     yield Origin(number, index, _name(call), None, loopless, other)
@@ -78,7 +79,7 @@ def factory_origins(graph: Graph, factory: FuncRef, inner: Origin) -> Iterator[O
 def accessor_results(graph: Graph, known: Known) -> Iterator[tuple[int, int]]:
     """Yield the calls of known accessors, file and number: what they return is someone else's."""
     for number, file in enumerate(graph.program.files):
-        for index, call in enumerate(file.facts.calls):
+        for index in range(len(file.facts.calls)):
             targets = graph.targets(number, index)
             if any(graph.names_of(target) & known.accessors for target in targets):
                 yield (number, index)

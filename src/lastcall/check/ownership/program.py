@@ -101,8 +101,8 @@ class Program:
             hops: Re-exports followed so far.
 
         Returns:
-            "func", "class" or "global", the file, the number of the function or class (0 for a global), and the
-            attributes that remain; for a global these begin with its name.
+            "func", "class" or "global", the file, the number of the function or class (0 for a global), and
+            the attributes that remain; for a global these begin with its name.
         """
         key = (full, near)
         if key not in self._lookups:
@@ -218,22 +218,21 @@ class Program:
         return order
 
     def related(self, one: ClassRef, other: ClassRef) -> bool:
-        """Tell whether an instance may be of both classes: one inherits from the other, or a third from both."""
+        """Tell whether an object may be of both classes: one is below the other, or a third below both."""
         if one == other:
             return True
         below = set(self.descendants(one))
         return not below.isdisjoint(self.descendants(other))
 
     def method(self, ref: ClassRef, name: str) -> list[FuncRef]:
-        """Return what `name` may call on an instance of a class: its own or inherited, and overriding ones."""
+        """Return what `name` may call on an instance: the class's own or inherited, and overriding ones."""
         found: list[FuncRef] = []
         for one in self.ancestors(ref):
             if name in self.cls(one).methods:
                 found.append((one[0], self.cls(one).methods[name]))
                 break
-        for one in self.descendants(ref)[1:]:
-            if name in self.cls(one).methods:
-                found.append((one[0], self.cls(one).methods[name]))
+        overriding = (one for one in self.descendants(ref)[1:] if name in self.cls(one).methods)
+        found.extend((one[0], self.cls(one).methods[name]) for one in overriding)
         return found
 
     @cached_property
