@@ -11,9 +11,12 @@ import click
 
 from lastcall.check import CheckConfig, ConfigError, Finding, Result, UnknownRuleError, run
 from lastcall.check.finding import Confidence
-from lastcall.check.output import Form, Report, render
+from lastcall.check.ignores import settle_ignores
+from lastcall.check.output import Form, Report, Suppressed, render
 from lastcall.check.output.words import count, printable
+from lastcall.check.text import Sources
 
+from ._check_hints import ruff_hints
 from ._terminal import ColorChoice, has_color, width_of, write_all
 
 __all__ = ["Check", "Settings", "read_config"]
@@ -65,16 +68,19 @@ class Check:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.hints: list[str] = []
 
     def once(self) -> int:
         """Check, tell, and return the exit code."""
         settings = self.settings
+        self.hints = []
         result = self._result()
         report = self._report(result)
         for problem in report.problems:
             write_all(sys.stderr, f"lastcall: warning: {printable(str(problem))}\n")
         self._write(statistics(report) if settings.statistics else self._rendered(report))
         if not settings.quiet:
+            write_all(sys.stderr, "".join(f"lastcall: hint: {hint}\n" for hint in self.hints))
             write_all(sys.stderr, summary(report) + "\n")
         if nothing_was_read(report):
             return 2
@@ -87,9 +93,18 @@ class Check:
             raise click.UsageError(str(error)) from error
 
     def _report(self, result: Result) -> Report:
-        told = tuple(one for one in result.findings if self._is_told(one))
-        doubtful = len(result.findings) - len(told)
-        return Report(findings=told, doubtful=doubtful, files=result.files, problems=result.problems)
+        settled = settle_ignores(result, self.settings.config, Sources())
+        told = tuple(one for one in settled.findings if self._is_told(one))
+        ignored = [Suppressed(one, "comment", why) for one, why in settled.ignored if self._is_told(one)]
+        if settled.uses_noqa:
+            self.hints += ruff_hints(Path(self.settings.config.root or "."))
+        return Report(
+            findings=told,
+            suppressed=tuple(ignored),
+            doubtful=len(settled.findings) - len(told),
+            files=result.files,
+            problems=result.problems,
+        )
 
     def _is_told(self, finding: Finding) -> bool:
         return finding.confidence == "high" or self.settings.config.confidence == "medium"

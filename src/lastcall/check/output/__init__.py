@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Literal, get_args
 
+from lastcall.check.text import Sources
+
 from .report import Report, Suppressed
-from .sources import Sources
 
 __all__ = ["FORMS", "Form", "Report", "Sources", "Suppressed", "render"]
 

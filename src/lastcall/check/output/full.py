@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from lastcall.check.finding import Finding
+from lastcall.check.text import Sources
 
 from .report import Report
-from .sources import Sources
 from .words import printable, shown_width
 
 __all__ = ["render"]

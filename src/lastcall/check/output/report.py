@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lastcall.check.finding import Finding, Problem
-
-from .sources import Sources
+from lastcall.check.text import Sources
 
 __all__ = ["Report", "Suppressed"]
 

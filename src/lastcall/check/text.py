@@ -1,9 +1,10 @@
-"""The lines of the files that findings stand in, read when they are asked for."""
+"""The text of source files, read when it is asked for."""
 
 from __future__ import annotations
 
 import io
 import tokenize
+from collections.abc import Mapping
 from pathlib import Path
 
 __all__ = ["Sources", "decoded", "lines_of"]
@@ -13,11 +14,27 @@ class Sources:
     """
     Text by path, as in `Finding.path`.
 
-    A file that cannot be read any more has no lines; nothing is raised.
+    A file that cannot be read any more is empty; nothing is raised.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, texts: Mapping[str, str] | None = None) -> None:
+        """
+        Make a source of texts.
+
+        Args:
+            texts: From path to a text that stands for what is in the file, such as a buffer not yet saved.
+        """
+        self._texts: dict[str, str] = dict(texts or {})
         self._lines: dict[str, list[str]] = {}
+
+    def text(self, path: str) -> str:
+        """Return all of a file, its line ends as they are."""
+        if path not in self._texts:
+            try:
+                self._texts[path] = decoded(Path(path).read_bytes())
+            except (OSError, ValueError, SyntaxError, LookupError):
+                self._texts[path] = ""
+        return self._texts[path]
 
     def line(self, path: str, number: int) -> str:
         """Return a line, counted from 1, without its end; empty if there is none."""
@@ -27,10 +44,7 @@ class Sources:
     def lines(self, path: str) -> list[str]:
         """Return all lines of a file, without their ends."""
         if path not in self._lines:
-            try:
-                self._lines[path] = lines_of(decoded(Path(path).read_bytes()))
-            except (OSError, ValueError, SyntaxError, LookupError):
-                self._lines[path] = []
+            self._lines[path] = lines_of(self.text(path))
         return self._lines[path]
 
 
