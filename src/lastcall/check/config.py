@@ -13,7 +13,7 @@ __all__ = ["CheckConfig", "ConfigError", "find_pyproject"]
 
 TABLE = "tool.lastcall.check"
 
-TEST_GLOBS = ("test_*.py", "*_test.py", "tests/**", "test/**", "conftest.py", "examples/**", "example/**")
+TEST_GLOBS = ("test_*.py", "*_test.py", "conftest.py", "tests/", "test/")
 EXCLUDED = (
     ".*/",
     "__pycache__/",
@@ -78,7 +78,7 @@ class CheckConfig:
     """Models to use beside those that are always on: "httpx", "aiobotocore", "asyncpg"."""
 
     tests: tuple[str, ...] = TEST_GLOBS
-    """Patterns of tests and examples, in which findings are `medium` and some rules do not apply."""
+    """Patterns of tests, in which findings are `medium` and some rules do not apply."""
 
     require_reason: bool = False
     """Whether an ignore comment has to say why."""

@@ -58,6 +58,8 @@ def learned_needles(analysis: Analysis) -> tuple[Needle, ...]:
             if verdict.draft is not None and name.isidentifier():
                 found.add((f".{name}.close(".encode(),))
                 found.add((f".{name}.aclose(".encode(),))
+                owner = program.cls(keep.owner).name if keep.owner else "close"
+                found.add((f".{name}".encode(), b"close(", owner.encode()))
     for ref in program.class_refs():
         if any(base in analysis.known.session_types for base in program.foreign_bases.get(ref, ())):
             found |= _qualified(program.cls(ref).name, program.files[ref[0]].module)

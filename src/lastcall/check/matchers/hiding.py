@@ -121,7 +121,9 @@ def _detached(analysis: Analysis, verdict: Verdict) -> Iterator[Draft]:
             message = (
                 "`detach()` only forgets the connector: its connections stay open, and nobody can close them."
             )
-            sure: Confidence = "medium" if closing.borrowed else "high"
+            # Within `async with` it is done on purpose: to let a websocket outlive its session.
+            entered = verdict.outcome == "entered"
+            sure: Confidence = "medium" if closing.borrowed or entered else "high"
             yield Draft(
                 "LC061",
                 confidence(analysis, closing.file, sure),

@@ -297,7 +297,8 @@ class Judge:
         if all(one.kind == "wild" for one in found.keeps):
             if any(self._closed_somewhere(one.node) for one in found.keeps):
                 return Verdict(origin, found, "closed")
-            confidence = "medium"
+            if any("[" in one.node for one in found.keeps):
+                confidence = "medium"
         message = f"This session is kept in `{name.strip('[]') or name}`, and nobody closes it."
         draft = self.draft(
             "LC001", self._confidence(origin, confidence), origin, message, self._keep_notes([keep]), name
