@@ -157,11 +157,11 @@ class Driver:
         """Return the next request after a million that are done, while others do all but look for one too."""
         self._turn.clear()
         try:
-            item: object = None
-            while item is None and not self._ended:
+            while True:
                 await asyncio.sleep(0)
-                item = self._next(source)
-            return _END if item is None else item
+                item = _END if self._ended else self._next(source)
+                if item is not None:
+                    return item
         finally:
             self._turn.set()
 

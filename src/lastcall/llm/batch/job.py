@@ -86,6 +86,7 @@ class Job:
         self._file: BinaryIO | None = None
         self._driver: Driver | None = None
         self._failed_in_a_row = 0
+        self._is_counted = False
 
     def open(self) -> None:
         """
@@ -149,6 +150,8 @@ class Job:
             await self._driver.run()
         except InputError as error:
             self.trouble = error
+        else:
+            self._tell_total(statistics)
         finally:
             if in_order is not None:
                 in_order.give_up()
@@ -220,9 +223,15 @@ class Job:
     def _count(self, statistics: Statistics) -> None:
         """Find out how many requests there are, where that is quick; runs in a thread."""
         lines = count_lines(self.settings.source)
-        if lines is not None:
+        if lines is not None and not self._is_counted:
             lines = round(lines * self.settings.sample)
             statistics.total = lines if self.settings.limit is None else min(lines, self.settings.limit)
+
+    def _tell_total(self, statistics: Statistics) -> None:
+        """Tell how many requests there were, now that all are known."""
+        if not self.stopped:
+            self._is_counted = True
+            statistics.total = self.intake.taken
 
     def _looked_at(self, deliver: Callable[[BatchResult], None]) -> Callable[[BatchResult], None]:
         def look_and_deliver(result: BatchResult) -> None:
@@ -245,7 +254,7 @@ class Job:
             self.note(reason)
 
     def _cannot_write(self, name: str, error: OSError) -> None:
-        count = self.stop("cannot write")
+        count = self.stop(f"{name} could not be written")
         self.note(
             f"{name} cannot be written: {error.strerror or error}; nothing more is sent, and what is"
             f" under way ({count:,}) is waited for, in case there is room again by then"
