@@ -92,10 +92,10 @@ class _Process:
 
     def _write_history(self, *, ended: bool) -> None:
         # Only an HTML report needs it, and every process pays for what is imported at its head.
-        from lastcall.ledger.history import RecordingBook, recorded_of  # noqa: PLC0415
+        from lastcall.ledger.history import current_book, recorded_of  # noqa: PLC0415
 
-        book, _ = current()
-        if isinstance(book, RecordingBook):
+        book = current_book()
+        if book is not None:
             try:
                 self._spool.write_history(self._name, recorded_of(book, is_over=ended))
             except OSError:

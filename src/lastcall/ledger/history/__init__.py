@@ -1,7 +1,15 @@
 """What happened when: a row for every session, kept only where an HTML report is asked for."""
 
 from .merged import History, SiteTotals, merge_histories
-from .recorded import Recorded, recorded_of
+from .recorded import Recorded, current_book, recorded_of
 from .recording import RecordingBook
 
-__all__ = ["History", "Recorded", "RecordingBook", "SiteTotals", "merge_histories", "recorded_of"]
+__all__ = [
+    "History",
+    "Recorded",
+    "RecordingBook",
+    "SiteTotals",
+    "current_book",
+    "merge_histories",
+    "recorded_of",
+]

@@ -13,11 +13,12 @@ from lastcall.ledger.entries import Tally
 from lastcall.ledger.report.forms import write_record
 from lastcall.ledger.resolve import resolve
 from lastcall.ledger.snapshot import evidence_of, open_entries
+from lastcall.ledger.watch import current
 
 from .recording import RecordingBook
 from .rows import outcome_of, pack
 
-__all__ = ["Recorded", "recorded_of"]
+__all__ = ["Recorded", "current_book", "recorded_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,12 @@ class Recorded:
         head, _, rows = data.partition(b"\n")
         read = json.loads(head)
         return cls(head=read, ended=ended[: read["ended_bytes"]], open=rows)
+
+
+def current_book() -> RecordingBook | None:
+    """Return the book of the watch, if it keeps a history: `watch(history=True)`."""
+    book, _ = current()
+    return book if isinstance(book, RecordingBook) else None
 
 
 def recorded_of(book: RecordingBook, *, is_over: bool) -> Recorded:

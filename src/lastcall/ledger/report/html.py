@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["as_html"]
 
 _SHARED = ("elements.js", "charts.js", "findings.js")
+_OWN = ("history.js", "bands.js", "timeline.js", "page.js")
 
 
 def as_html(report: Report, history: History | None = None, *, of: str = "") -> str:
@@ -34,15 +35,14 @@ def as_html(report: Report, history: History | None = None, *, of: str = "") -> 
     # Few want it, and every program under the watch pays for what is imported at its head.
     from lastcall.page import assemble_file, part  # noqa: PLC0415
 
-    files = resources.files(__package__)
-    read = {
-        name: files.joinpath(f"page.{name}").read_text(encoding="utf-8") for name in ("html", "css", "js")
-    }
-    timeline = files.joinpath("timeline.js").read_text(encoding="utf-8")
     return assemble_file(
         f"{of} · lastcall" if of else "Sessions · lastcall",
-        Template(read["html"]).substitute(text=html.escape(render(report, color=False, width=80))),
-        "".join([*map(part, _SHARED), timeline, read["js"]]),
+        Template(_read("page.html")).substitute(text=html.escape(render(report, color=False, width=80))),
+        "".join([*map(part, _SHARED), *map(_read, _OWN)]),
         {**report.to_json(), "of": of, "history": history and history.to_json()},
-        style=part("charts.css") + read["css"],
+        style=part("charts.css") + _read("page.css"),
     )
+
+
+def _read(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-// After elements.js, charts.js, findings.js and timeline.js.
+// After all other scripts: the page itself.
 const report = JSON.parse($("data").textContent);
 const { history } = report;
 const LEAKS_SHOWN = 8, CHURN_SHOWN = 5, SITES_SHOWN = 50;
@@ -92,7 +92,7 @@ function curves(sessions) {
 // One entry for each line of which something is known, whether or not its sessions are.
 function linesOf(sessions) {
   const found = new Map(), key = ({ site, kind }) => `${at(site)} ${site.function} ${kind || "session"}`;
-  for (const [index, site] of (sessions ? sessions.sites : []).entries()) found.set(key(site), { ...site, index, stacks: site.stacks });
+  for (const site of sessions ? sessions.sites : []) found.set(key(site), { ...site });
   const line = item => {
     if (!found.has(key(item))) {
       found.set(key(item), { site: item.site, kind: item.kind || "session", distribution: item.distribution, stacks: item.stack ? [item.stack] : [],

@@ -1,339 +1,7 @@
-// The line of time, after charts.js and findings.js: a band for each line of code, in it a bar for each session.
-//
-// Nothing is drawn for each of a hundred thousand sessions: a closed band shows how many were open at each pixel,
-// an opened one paints each pixel of its rows once.
+// After charts.js and bands.js: the line of time, a band for each line of code, in it a bar for each session.
 
-const BAND = 34, ROWS = 260, LANE = 12, BANDS_SHOWN = 12, LANES_OPENED = 14, NEAR = 3, BLOCK = 64, TINY = 1e-9;
-const CLOSED = 0, OPEN = 1;
-const OUTCOMES = ["closed", "open", "garbage-collected while open", "its event loop closed under it", "still open at the end"];
+const BANDS_SHOWN = 12, LANES_OPENED = 14, NEAR = 3;
 const TONES = { lived: "--bar", used: "--bar-used", leak: "--bar-leak", leakUsed: "--bar-leak-used", open: "--bar-open", openUsed: "--bar-open-used" };
-const isLeak = outcome => outcome > OPEN;
-
-// -- reading the columns
-
-async function inflate(text) {
-  const packed = atob(text), bytes = new Uint8Array(packed.length);
-  for (let index = 0; index < packed.length; index++) bytes[index] = packed.charCodeAt(index);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-// Numbers in base 128, the low digits first.
-function numbers(bytes, make = Float64Array) {
-  let size = 0, place = 0, value = 0, factor = 1;
-  for (let index = 0; index < bytes.length; index++) if (bytes[index] < 128) size++;
-  const found = new make(size);
-  for (let index = 0; index < bytes.length; index++) {
-    const byte = bytes[index];
-    value += (byte & 127) * factor;
-    factor *= 128;
-    if (byte < 128) { found[place++] = value; value = 0; factor = 1; }
-  }
-  return found;
-}
-
-async function readSessions({ columns, sites, unit, pids }) {
-  const bytes = await inflate(columns.data), read = {};
-  let offset = 0;
-  columns.names.forEach((name, index) => {
-    read[name] = numbers(bytes.subarray(offset, offset += columns.bytes[index]), name === "outcome" ? Uint8Array : Float64Array);
-  });
-  return new Sessions(read, sites, unit, pids);
-}
-
-// All of them, by site and then by when they were opened; moments in seconds since the program began.
-class Sessions {
-  constructor({ opened, lived, outcome, count, process, requests, connections, spans, times }, sites, unit, pids) {
-    Object.assign(this, { pids, outcome, count, process, requests, connections, opened, ended: lived, times });
-    this.size = opened.length;
-    this.spansAt = new Uint32Array(this.size + 1);
-    let first = 0, time = 0;
-    this.sites = sites.map(site => ({ ...site, first, last: first += site.rows }));
-    for (const site of this.sites) {
-      let moment = 0;
-      for (let row = site.first; row < site.last; row++) {
-        moment += opened[row];
-        let step = moment;
-        this.spansAt[row] = time;
-        for (const end = time + 2 * spans[row]; time < end; time++) { step += times[time]; times[time] = step * unit; }
-        opened[row] = moment * unit;
-        // As short as it was, it was there.
-        lived[row] = (moment + (lived[row] || 0.5)) * unit;
-      }
-    }
-    this.spansAt[this.size] = time;
-  }
-
-  usedFor(row) {
-    let sum = 0;
-    for (let at = this.spansAt[row]; at < this.spansAt[row + 1]; at += 2) sum += this.times[at + 1] - this.times[at];
-    return sum;
-  }
-}
-
-// How many of some there were at any moment, as steps; and the most in any stretch of time, read off in blocks.
-class Crowd {
-  constructor(begins, ends, weights) {
-    const size = begins.length, keys = new Float64Array(2 * size), weigh = index => weights ? weights[index % size] : 1;
-    // A typed array sorts without a function, and so a hundred times faster: the index travels in the low digits.
-    // What ends comes before what begins at the same moment.
-    const key = (moment, index) => Math.round(moment * 2e4) * 2 * size + index;
-    for (let index = 0; index < size; index++) { keys[index] = key(ends[index], index); keys[size + index] = key(begins[index], size + index); }
-    keys.sort();
-    this.moments = new Float64Array(2 * size);
-    this.levels = new Float64Array(2 * size);
-    this.blocks = new Float64Array(Math.ceil(2 * size / BLOCK));
-    this.most = 0;
-    for (let place = 0, level = 0; place < 2 * size; place++) {
-      const index = keys[place] % (2 * size), block = Math.floor(place / BLOCK);
-      level += index < size ? -weigh(index) : weigh(index);
-      this.moments[place] = index < size ? ends[index] : begins[index - size];
-      this.levels[place] = level;
-      this.blocks[block] = Math.max(this.blocks[block], level);
-      this.most = Math.max(this.most, level);
-    }
-  }
-
-  // How many steps there were before a moment.
-  before(moment, low = 0) {
-    let high = this.moments.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.moments[middle] < moment) low = middle + 1; else high = middle;
-    }
-    return low;
-  }
-
-  at(moment) {
-    const place = this.before(moment + TINY);
-    return place ? this.levels[place - 1] : 0;
-  }
-
-  // The most in each of *size* stretches of time, one after the other.
-  profile(from, width, size) {
-    const found = new Float64Array(size);
-    for (let index = 0, low = this.before(from); index < size; index++) {
-      const high = this.before(from + (index + 1) * width, low);
-      found[index] = this.highest(low, high);
-      low = high;
-    }
-    return found;
-  }
-
-  highest(low, high) {
-    const { levels, blocks } = this;
-    let most = low ? levels[low - 1] : 0;
-    while (low < high) {
-      if (low % BLOCK === 0 && low + BLOCK <= high) { most = Math.max(most, blocks[low / BLOCK]); low += BLOCK; }
-      else most = Math.max(most, levels[low++]);
-    }
-    return most;
-  }
-}
-
-// -- one band
-
-class Band {
-  constructor(sessions, site, timeline) {
-    Object.assign(this, { sessions, site, timeline, isOpen: false, isSeen: false, lanes: null });
-    const leaked = site.leaked ? h("span", { class: "bad" }, `${number(site.leaked)} leaked`) : "";
-    this.button = h("button", { type: "button", "aria-expanded": "false" }, siteLine(site.site),
-      h("span", {}, count(site.opened || site.leaked, site.kind)), leaked);
-    this.canvas = h("canvas", { "aria-hidden": "true" });
-    this.element = h("div", { class: "band" }, this.button, this.canvas);
-    this.button.onclick = () => this.toggle(!this.isOpen);
-  }
-
-  toggle(open) {
-    this.isOpen = open;
-    this.button.setAttribute("aria-expanded", open);
-    this.timeline.draw();
-  }
-
-  // How many were open, how many of them were in use, and how many leaked.
-  get crowds() {
-    if (this.found) return this.found;
-    const { opened, ended, count, outcome, spansAt, times } = this.sessions, { first, last } = this.site;
-    const leaks = [], begins = [], ends = [];
-    for (let row = first; row < last; row++) {
-      if (isLeak(outcome[row])) leaks.push(row);
-      else for (let at = spansAt[row]; at < spansAt[row + 1]; at += 2) { begins.push(times[at]); ends.push(times[at + 1]); }
-    }
-    return this.found = {
-      all: new Crowd(opened.subarray(first, last), ended.subarray(first, last), count.subarray(first, last)),
-      used: new Crowd(begins, ends),
-      leaked: new Crowd(leaks.map(row => opened[row]), leaks.map(row => ended[row]), leaks.map(row => count[row])),
-    };
-  }
-
-  // Give each session the first lane that is free when it is opened.
-  arrange() {
-    if (this.lanes) return;
-    const { opened, ended } = this.sessions, { first, last } = this.site;
-    const free = new Heap(), busy = new Heap();
-    this.laneOf = new Uint32Array(last - first);
-    const sizes = [];
-    for (let row = first; row < last; row++) {
-      while (busy.size && busy.least() < opened[row]) free.add(busy.takeValue(), 0, true);
-      const lane = free.size ? free.takeValue() : sizes.length;
-      sizes[lane] = (sizes[lane] || 0) + 1;
-      this.laneOf[row - first] = lane;
-      busy.add(ended[row], lane);
-    }
-    this.lanes = sizes.map(size => new Uint32Array(size));
-    sizes.fill(0);
-    for (let row = first; row < last; row++) {
-      const lane = this.laneOf[row - first];
-      this.lanes[lane][sizes[lane]++] = row;
-    }
-  }
-
-  get laneHeight() { return Math.max(1, Math.min(LANE, ROWS / this.lanes.length)); }
-
-  get height() {
-    if (!this.isOpen) return BAND;
-    this.arrange();
-    return Math.max(LANE, Math.min(ROWS, Math.ceil(this.lanes.length * this.laneHeight)));
-  }
-
-  rowOf(lane) { return Math.min(this.height - 1, Math.floor(lane * this.height / this.lanes.length)); }
-
-  draw(left, width, [from, to], tones) {
-    const scale = window.devicePixelRatio || 1, height = this.height;
-    const canvas = this.canvas, wide = Math.max(1, Math.round((width + left) * scale)), tall = Math.round(height * scale);
-    if (canvas.width !== wide || canvas.height !== tall) { canvas.width = wide; canvas.height = tall; }
-    canvas.style.height = `${height}px`;
-    const context = canvas.getContext("2d"), image = context.createImageData(wide, tall);
-    const ink = new Uint32Array(image.data.buffer), inner = Math.round(width * scale), begin = Math.round(left * scale);
-    const paint = { ink, wide, tall, begin, inner, from, to, perPixel: (to - from) / inner, scale, tones };
-    if (this.isOpen) this.drawLanes(paint); else this.drawCrowd(paint);
-    context.putImageData(image, 0, 0);
-  }
-
-  drawCrowd({ ink, wide, tall, begin, inner, from, perPixel, tones }) {
-    const { all, used, leaked } = this.crowds, most = all.most || 1;
-    const [totals, uses, leaks] = [all, used, leaked].map(crowd => crowd.profile(from, perPixel, inner));
-    const size = value => value ? Math.max(2, Math.round(tall * Math.min(1, value / most))) : 0;
-    for (let x = 0; x < inner; x++) {
-      if (!totals[x]) continue;
-      const red = size(leaks[x]), blue = red + size(uses[x]), top = Math.min(tall, Math.max(size(totals[x]), red));
-      for (let up = 0; up < top; up++)
-        ink[(tall - 1 - up) * wide + begin + x] = up < red ? tones.leakUsed : up < blue ? tones.used : tones.lived;
-    }
-  }
-
-  drawLanes(paint) {
-    const { tall, scale } = paint, lanes = this.lanes.length, thick = tall / lanes, gap = thick >= 4 * scale ? Math.round(2 * scale) : 0;
-    // What was painted in a row must not be painted over by what says less.
-    const ranks = lanes > tall ? new Uint8Array(paint.inner * tall) : null;
-    for (let lane = 0; lane < lanes; lane++) {
-      const top = Math.min(tall - 1, Math.floor(lane * thick));
-      const bottom = Math.max(top + 1, Math.min(tall, Math.floor((lane + 1) * thick)) - gap);
-      this.drawLane(this.lanes[lane], top, bottom, paint, ranks);
-    }
-  }
-
-  drawLane(rows, top, bottom, paint, ranks) {
-    const { opened, ended, outcome, spansAt, times } = this.sessions;
-    const { from, to, perPixel, inner, tones } = paint;
-    let place = firstFrom(rows, ended, from), painted = -1;
-    while (place < rows.length && opened[rows[place]] <= to) {
-      const row = rows[place++], kind = outcome[row];
-      const x = Math.max(0, Math.floor((opened[row] - from) / perPixel));
-      const end = Math.min(inner, Math.max(x + 1, Math.ceil((ended[row] - from) / perPixel)));
-      if (end <= painted && !isLeak(kind)) {
-        // All that is left within this pixel is not worth a look.
-        place = Math.max(place, firstFrom(rows, ended, from + painted * perPixel, place));
-        continue;
-      }
-      const [lived, used] = kind === CLOSED ? [tones.lived, tones.used]
-        : kind === OPEN ? [tones.open, tones.openUsed] : [tones.leak, tones.leakUsed];
-      const rank = kind === CLOSED ? 1 : kind === OPEN ? 2 : 3;
-      fill(paint, ranks, x, end, top, bottom, end - x === 1 && (rank > 1 || spansAt[row + 1] > spansAt[row]) ? used : lived, rank);
-      for (let at = spansAt[row]; at < spansAt[row + 1] && end - x > 1; at += 2) {
-        const a = Math.max(0, Math.floor((times[at] - from) / perPixel)), b = Math.min(inner, Math.ceil((times[at + 1] - from) / perPixel));
-        if (b > 0 && a < inner) fill(paint, ranks, a, Math.max(a + 1, b), top, bottom, used, rank + 1);
-      }
-      // Where it was found open.
-      if (rank === 3 && ended[row] <= to) fill(paint, ranks, Math.max(x, end - Math.round(3 * paint.scale)), end, top, bottom, used, 5);
-      painted = end;
-    }
-  }
-
-  // The session at a place of an opened band, or the nearest of those close by.
-  find(moment, y, near) {
-    this.arrange();
-    const { opened, ended } = this.sessions, rows = this.height, lanes = this.lanes.length;
-    const lane = Math.floor(y * lanes / rows), last = Math.max(lane + 1, Math.floor((y + 1) * lanes / rows));
-    let best = -1, distance = near;
-    for (let each = lane; each < Math.min(last, lanes); each++) {
-      const list = this.lanes[each], place = firstFrom(list, ended, moment - near);
-      for (let next = place; next < list.length && opened[list[next]] <= moment + near; next++) {
-        const row = list[next], away = Math.max(0, opened[row] - moment, moment - ended[row]);
-        if (away < distance) { distance = away; best = row; }
-      }
-    }
-    return best;
-  }
-}
-
-function fill({ ink, wide, begin, inner }, ranks, from, to, top, bottom, tone, rank) {
-  for (let y = top; y < bottom; y++) {
-    if (!ranks) { ink.fill(tone, y * wide + begin + from, y * wide + begin + to); continue; }
-    for (let x = from; x < to; x++)
-      if (ranks[y * inner + x] < rank) { ranks[y * inner + x] = rank; ink[y * wide + begin + x] = tone; }
-  }
-}
-
-// Where in *rows*, of which each ends before the next begins, the first is that ends at *moment* or later.
-function firstFrom(rows, ended, moment, low = 0) {
-  let high = rows.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (ended[rows[middle]] < moment) low = middle + 1; else high = middle;
-  }
-  return low;
-}
-
-// The least key first.
-class Heap {
-  constructor() { this.keys = []; this.values = []; }
-  get size() { return this.keys.length; }
-  least() { return this.keys[0]; }
-
-  add(key, value, isOwnValue = false) {
-    const { keys, values } = this;
-    let at = keys.length;
-    keys.push(key); values.push(isOwnValue ? key : value);
-    while (at) {
-      const above = (at - 1) >> 1;
-      if (keys[above] <= keys[at]) break;
-      this.swap(at, above);
-      at = above;
-    }
-  }
-
-  takeValue() {
-    const { keys, values } = this, found = values[0], key = keys.pop(), value = values.pop();
-    if (keys.length) {
-      keys[0] = key; values[0] = value;
-      for (let at = 0; ;) {
-        let least = at;
-        for (const below of [2 * at + 1, 2 * at + 2]) if (below < keys.length && keys[below] < keys[least]) least = below;
-        if (least === at) break;
-        this.swap(at, least);
-        at = least;
-      }
-    }
-    return found;
-  }
-
-  swap(one, other) {
-    for (const list of [this.keys, this.values]) [list[one], list[other]] = [list[other], list[one]];
-  }
-}
-
-// -- the line of time
 
 class Timeline extends Chart {
   constructor(sessions, domain, group) {
@@ -425,13 +93,11 @@ class Timeline extends Chart {
     this.width = this.svg.clientWidth;
     this.measure();
     for (const band of this.bands) if (band.isSeen) this.drawBand(band);
-    const tall = this.stage.clientHeight;
-    this.svg.setAttribute("viewBox", `0 0 ${this.width} ${tall}`);
     this.cursor = h("g", {});
-    this.selection = h("rect", { class: "selection", y: 0, height: tall, width: 0 });
+    this.selection = h("rect", { class: "selection", y: 18, height: "100%", width: 0 });
     const ticks = this.ticks(Math.max(2, Math.floor(this.inner / 70)));
     this.svg.replaceChildren(h("g", { class: "grid" }, ticks.map(({ x, label }) => [
-      h("line", { x1: x, x2: x, y1: 18, y2: tall }), h("text", { x, y: 12, "text-anchor": "middle" }, label)])), this.selection, this.cursor);
+      h("line", { x1: x, x2: x, y1: 18, y2: "100%" }), h("text", { x, y: 12, "text-anchor": "middle" }, label)])), this.selection, this.cursor);
     this.whole.disabled = this.part.every((value, index) => value === this.spec.domain[index]);
     this.drawCursor();
   }
@@ -444,9 +110,9 @@ class Timeline extends Chart {
 
   drawCursor() {
     if (!this.cursor) return;
-    const { tall = this.stage.clientHeight } = this, x = this.at === null ? null : this.toX(this.at);
+    const x = this.at === null ? null : this.toX(this.at);
     const shown = x !== null && x >= this.left && x <= this.width;
-    this.cursor.replaceChildren(...shown ? [h("line", { class: "at", x1: x, x2: x, y1: 18, y2: tall })] : [], ...this.outline());
+    this.cursor.replaceChildren(...shown ? [h("line", { class: "at", x1: x, x2: x, y1: 18, y2: "100%" })] : [], ...this.outline());
   }
 
   // A frame round the session that is told of.
@@ -455,9 +121,10 @@ class Timeline extends Chart {
     const { band, row } = this.current, { opened, ended } = this.spec.sessions;
     const x = Math.max(this.left, this.toX(opened[row])), end = Math.min(this.width - RIGHT, this.toX(ended[row]));
     if (end < this.left || x > this.width - RIGHT) return [];
-    const top = band.canvas.offsetTop, high = band.isOpen ? Math.max(3, band.laneHeight) : band.height;
-    const y = band.isOpen ? top + band.rowOf(band.laneOf[row - band.site.first]) : top;
-    return [h("rect", { class: "found", x: x - 1.5, y: y - 1.5, width: Math.max(2, end - x) + 3, height: high + (band.isOpen ? 1 : 3), rx: 2 })];
+    const place = band.isOpen && band.placeOf ? band.placeOf[band.laneOf[row - band.site.first]] : 0;
+    if (place < 0) return [];
+    const y = band.canvas.offsetTop + place * (band.isOpen ? band.thick : 0), high = band.isOpen ? Math.max(2, band.thick - 2) : BAND;
+    return [h("rect", { class: "found", x: x - 1.5, y: y - 1.5, width: Math.max(2, end - x) + 3, height: high + 3, rx: 2 })];
   }
 
   // -- reading
