@@ -9,13 +9,14 @@ from pathlib import Path
 
 import click
 
-from lastcall.check import CheckConfig, ConfigError, Finding, Result, UnknownRuleError, run
+from lastcall.check import CheckConfig, ConfigError, Finding, Result, UnknownRuleError, run, selected_codes
 from lastcall.check.finding import Confidence
 from lastcall.check.ignores import settle_ignores
 from lastcall.check.output import Form, Report, Suppressed, render
 from lastcall.check.output.words import count, printable
 from lastcall.check.text import Sources
 
+from ._check_baseline import KnownFindings, Settlement
 from ._check_hints import ruff_hints
 from ._terminal import ColorChoice, has_color, width_of, write_all
 
@@ -35,6 +36,7 @@ class Settings:
     exit_zero: bool
     quiet: bool
     color: ColorChoice
+    known: KnownFindings | None
 
 
 def read_config(
@@ -68,23 +70,25 @@ class Check:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.hints: list[str] = []
+        self.notes: list[str] = []
+        """What is said on stderr after the findings."""
+        self.fails = False
+        """Whether the check fails for another reason than its findings."""
 
     def once(self) -> int:
         """Check, tell, and return the exit code."""
         settings = self.settings
-        self.hints = []
-        result = self._result()
-        report = self._report(result)
+        self.notes, self.fails = [], False
+        report = self._report(self._result())
         for problem in report.problems:
             write_all(sys.stderr, f"lastcall: warning: {printable(str(problem))}\n")
         self._write(statistics(report) if settings.statistics else self._rendered(report))
         if not settings.quiet:
-            write_all(sys.stderr, "".join(f"lastcall: hint: {hint}\n" for hint in self.hints))
-            write_all(sys.stderr, summary(report) + "\n")
+            self.notes.append(summary(report))
+        write_all(sys.stderr, "".join(f"lastcall: {note}\n" for note in self.notes))
         if nothing_was_read(report):
             return 2
-        return 1 if report.findings and not settings.exit_zero else 0
+        return 1 if (report.findings or self.fails) and not settings.exit_zero else 0
 
     def _result(self) -> Result:
         try:
@@ -93,18 +97,40 @@ class Check:
             raise click.UsageError(str(error)) from error
 
     def _report(self, result: Result) -> Report:
-        settled = settle_ignores(result, self.settings.config, Sources())
+        sources = Sources()
+        settled = settle_ignores(result, self.settings.config, sources)
         told = tuple(one for one in settled.findings if self._is_told(one))
-        ignored = [Suppressed(one, "comment", why) for one, why in settled.ignored if self._is_told(one)]
-        if settled.uses_noqa:
-            self.hints += ruff_hints(Path(self.settings.config.root or "."))
+        suppressed = [Suppressed(one, "comment", why) for one, why in settled.ignored if self._is_told(one)]
+        if settled.uses_noqa and not self.settings.quiet:
+            self.notes += [f"hint: {hint}" for hint in ruff_hints(Path(self.settings.config.root or "."))]
+        doubtful = len(settled.findings) - len(told)
+        if self.settings.known is not None:
+            settlement = self._settle(self.settings.known, told, settled.findings, result)
+            told = settlement.fresh
+            suppressed += [Suppressed(one, "baseline", note) for one, note in settlement.known]
         return Report(
             findings=told,
-            suppressed=tuple(ignored),
-            doubtful=len(settled.findings) - len(told),
+            suppressed=tuple(suppressed),
+            doubtful=doubtful,
             files=result.files,
             problems=result.problems,
+            sources=sources,
         )
+
+    def _settle(
+        self, known: KnownFindings, told: tuple[Finding, ...], found: tuple[Finding, ...], result: Result
+    ) -> Settlement:
+        config = self.settings.config
+        settlement = known.settle(
+            told,
+            found,
+            scope=" ".join(sorted(self.settings.paths)),
+            codes=selected_codes(config.select, config.ignore),
+            is_whole=not result.problems,
+        )
+        self.notes += [f"note: {note}" for note in settlement.notes]
+        self.fails = settlement.fails
+        return settlement
 
     def _is_told(self, finding: Finding) -> bool:
         return finding.confidence == "high" or self.settings.config.confidence == "medium"
@@ -146,11 +172,14 @@ def summary(report: Report) -> str:
     checked = f"{count(report.files, 'file')} checked"
     if report.findings:
         places = len({finding.path for finding in report.findings})
-        text = f"lastcall: {count(len(report.findings), 'finding')} in {count(places, 'file')}, {checked}"
+        text = f"{count(len(report.findings), 'finding')} in {count(places, 'file')}, {checked}"
     elif nothing_was_read(report):
-        text = "lastcall: nothing could be read"
+        text = "nothing could be read"
     else:
-        text = f"lastcall: nothing found, {checked}" if report.files else "lastcall: no Python files here"
+        text = f"nothing found, {checked}" if report.files else "no Python files here"
+    known = sum(one.by == "baseline" for one in report.suppressed)
+    if known:
+        text += f"; {known:,} known"
     if report.doubtful:
         text += f"; {report.doubtful:,} more with --confidence medium"
     return text

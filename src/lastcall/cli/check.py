@@ -9,6 +9,7 @@ import click
 from lastcall.check.finding import Confidence
 from lastcall.check.output import FORMS
 
+from ._check_baseline import KnownFindings
 from ._check_run import Check, Settings, read_config
 
 __all__ = ["command"]
@@ -42,6 +43,14 @@ __all__ = ["command"]
     help="Write findings to this file instead of stdout.",
 )
 @click.option("--statistics", is_flag=True, help="Count findings by rule instead of listing them.")
+@click.option(
+    "--baseline",
+    metavar="FILE",
+    help="Known findings, by fingerprint: only others are told, and fail. An entry goes when it is mended.",
+)
+@click.option(
+    "--update-baseline", is_flag=True, help="Write what is found to the baseline, and fail on nothing."
+)
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even when there are findings.")
 @click.option("--no-cache", is_flag=True, help="Neither read nor write .lastcall_cache.")
 @click.option("--quiet", is_flag=True, help="Print findings only.")
@@ -58,7 +67,9 @@ def command(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     confidence: Confidence | None,
+    baseline: str | None,
     *,
+    update_baseline: bool,
     no_cache: bool,
     **options: object,
 ) -> int:
@@ -87,6 +98,7 @@ def command(
         paths=paths or (".",),
         config=config,
         cache=None if no_cache else Path(config.root or ".") / ".lastcall_cache",
+        known=KnownFindings.read(baseline, update=update_baseline),
         **options,  # type: ignore[arg-type]
     )
     return Check(settings).once()
