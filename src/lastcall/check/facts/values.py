@@ -268,8 +268,13 @@ class Values:
             return given
         if name == "cast" and given:
             return given
-        if name == "getattr" and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
-            attr = str(node.args[1].value)
+        if name == "__aenter__" and bases:
+            return bases
+        if name == "getattr" and len(node.args) > 1:
+            # An attribute whose name is only known at run time may be any.
+            attr = str(node.args[1].value) if isinstance(node.args[1], ast.Constant) else "*"
+            if attr in CLOSERS:
+                self.close(_receivers(self.eval(node.args[0])), node, "later")
             return [
                 *(attribute(base, attr) for base in self.eval(node.args[0])),
                 *self.eval_all(node.args[2:]),

@@ -23,7 +23,7 @@ __all__ = ["Graph", "Target"]
 MAX_DEPTH = 5
 """Steps taken to learn the class of a value."""
 
-RUNNERS = {"functools.partial": 0, "asyncio.to_thread": 0, "anyio.to_thread.run_sync": 0}
+RUNNERS = frozenset({"functools.partial", "asyncio.to_thread", "anyio.to_thread.run_sync", "builtins.map"})
 """Calls that call their first argument with the others."""
 
 

@@ -24,7 +24,7 @@ from .graph import Graph
 from .known import Known
 from .origins import Origin
 from .program import ClassRef, FuncRef
-from .reach import Closing, Keep, Reach
+from .reach import Closing, Keep, Reach, reach
 
 __all__ = ["Judge", "Verdict"]
 
@@ -205,22 +205,29 @@ class Judge:
     def _never_closed(self, origin: Origin, found: Reach) -> Verdict:
         own = [keep for keep in found.keeps if not keep.borrowed or keep.kind != "wild"]
         fields = [keep for keep in own if keep.kind == "field"]
-        if found.returned and not own:
+        if found.returned and not own and not self._by_fixture(found):
             return Verdict(origin, found, "returned")
+        if self._connector_is_closed(origin):
+            return Verdict(origin, found, "closed")
         if fields:
             return self._owner_without_close(origin, found, fields)
-        if found.returned:
+        if found.returned and not self._by_fixture(found):
             return Verdict(origin, found, "returned")
         if found.keeps:
             return self._kept_and_forgotten(origin, found)
         return self._forgotten(origin, found)
+
+    def _by_fixture(self, found: Reach) -> bool:
+        """Tell whether pytest calls the function that returns the session: nobody then closes it."""
+        decorators = [name for ref in found.returned for name in self.program.func(ref).decorators]
+        return any(name.endswith("fixture") for name in decorators)
 
     def _owner_without_close(self, origin: Origin, found: Reach, fields: list[Keep]) -> Verdict:
         keep = next((one for one in fields if not one.borrowed), fields[0])
         attr = keep.node.partition("|")[2].removesuffix(".[]")
         owner = self.program.cls(keep.owner).symbol if keep.owner else "its owner"
         confidence: Confidence = "high"
-        doubtful = keep.borrowed and found.foreign
+        doubtful = found.foreign and (keep.borrowed or self._receiver_is_closed(found))
         if doubtful or found.lost_track or self._closed_by_name(attr, keep.owner):
             confidence = "medium"
         if self._always_injected(origin, keep):
@@ -233,6 +240,21 @@ class Judge:
             "LC002", self._confidence(origin, confidence), origin, message, notes, f"self.{attr}"
         )
         return Verdict(origin, found, "LC002", draft)
+
+    def _receiver_is_closed(self, found: Reach) -> bool:
+        """Tell whether an object of another library that was given the session is closed: it may close it."""
+        for file, number, _ in found.foreign:
+            if reach(self.graph, [f"{file}|#{number}"]).closings:
+                return True
+        return False
+
+    def _connector_is_closed(self, origin: Origin) -> bool:
+        """Tell whether the connector the session was given is closed, and the session with it."""
+        call = self.program.call(origin.file, origin.number)
+        given = [value for key, values in call.args if key == "connector" for value in values]
+        start = [node for value in given for node in self.graph.nodes(origin.file, value)]
+        closings = reach(self.graph, start).closings if start else []
+        return any(not self._is_finalizer(one) and one.close.kind != "bare" for one in closings)
 
     def _has_close(self, keep: Keep) -> bool:
         names = {"close", "aclose", "stop", "shutdown", "disconnect", "__aexit__", "cleanup"}

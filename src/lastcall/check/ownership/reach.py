@@ -17,6 +17,9 @@ __all__ = ["Closing", "Keep", "Reach", "reach"]
 MAX_NODES = 3000
 """Nodes visited for one session; beyond that it counts as known to everyone."""
 
+ANY = frozenset({"*", "__dict__", "__dict__.[]"})
+"""What stands for any attribute of an object."""
+
 HARMLESS = frozenset(
     [
         "isinstance",
@@ -50,6 +53,10 @@ HARMLESS = frozenset(
     ]
 )
 """Calls that keep nothing of what they are given."""
+
+
+CACHES = ("cache", "cached", "lru_cache", "alru_cache", "cached_property", "singleton", "once")
+"""Decorators that keep what a function returned, and return it again."""
 
 
 class Closing(NamedTuple):
@@ -174,6 +181,10 @@ class _Walk:
         for file, flow in self.graph.flows.get(state.node, ()):
             if self._is_mine(state, file, flow.func):
                 self._follow(state, file, flow, "")
+        if state.node.startswith("F") and state.node.partition("|")[2] not in ANY:
+            family = state.node.partition("|")[0]
+            for attr in ANY:
+                self.push(state._replace(node=f"{family}|{attr}"))
         base, suffix = _split(state.node)
         if suffix:
             for file, flow in self.graph.flows.get(base, ()):
@@ -302,6 +313,10 @@ class _Walk:
                 self.push(_State(f"{site[0]}|#{site[1]}{suffix}", borrowed=True, kept=True, owner=None))
 
     def _returned(self, state: _State, ref: FuncRef, suffix: str) -> None:
+        if ref not in self.entries and any(name.endswith(CACHES) for name in self._decorators(ref)):
+            node = f"{ref[0]}|0:{self.graph.program.func(ref).name}()"
+            self.found.keeps.append(Keep("global", node, ref[0], None, None, state.borrowed))
+            state = state._replace(kept=True)
         if ref in self.entries:
             sites = self.entries[ref]
         elif state.kept:
@@ -313,12 +328,17 @@ class _Walk:
         for site in sites:
             self.push(_State(f"{site[0]}|#{site[1]}{suffix}", state.borrowed, state.kept, None))
 
+    def _decorators(self, ref: FuncRef) -> list[str]:
+        return self.graph.program.func(ref).decorators
+
     def _sites(self, ref: FuncRef) -> Iterator[tuple[int, int]]:
         return iter(self.graph.sites(ref))
 
 
 def _split(node: str) -> tuple[str, str]:
     """Split the last attribute off a local node: `2|3:app.session` has the suffix `.session`."""
+    if node.endswith(".[]"):
+        return node.removesuffix(".[]"), ".[]"
     if node[0] in "F?=":
         return node, ""
     base, dot, last = node.rpartition(".")

@@ -1,0 +1,17 @@
+import functools
+
+import aiohttp
+
+
+@functools.lru_cache
+def get_session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession()
+
+
+async def fetch(url: str) -> str:
+    async with get_session().get(url) as response:
+        return await response.text()
+
+
+async def shutdown() -> None:
+    await get_session().close()
