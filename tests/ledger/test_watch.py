@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from aiohttp.connector import BaseConnector
 
+import lastcall
 from lastcall import ledger
 
 from .conftest import Program
@@ -72,6 +73,17 @@ async def test_warnings_of_aiohttp_point_at_the_users_line(watched: ledger.Watch
     assert {warning.filename for warning in caught if "auth" in str(warning.message)} <= {__file__}
 
 
+async def test_requests_over_a_shared_sessions_pool_are_counted_each(watched: ledger.Watch, url: str) -> None:
+    """A shared session takes pooled connections on a way of its own; the ledger hears of every request."""
+    async with lastcall.SessionManager() as sessions:
+        session = await sessions.get()
+        for _ in range(5):
+            async with session.get(url) as answer:
+                await answer.read()
+        (record,) = ledger.open_sessions()
+        assert (record.requests, record.connections) == (5, 1)
+
+
 async def test_a_mixin_with_a_constructor_of_its_own_still_gets_its_arguments(watched: ledger.Watch) -> None:
     """A class behind ClientSession in the order of bases has its `__new__` called as before."""
     seen: list[Any] = []
@@ -121,6 +133,7 @@ def test_a_forked_child_starts_with_an_empty_ledger(program: Program) -> None:
     assert report["sessions"] == {"opened": 1, "closed": 0, "leaked": 1, "open": 0, "withdrawn": 0}
 
 
+@pytest.mark.lastcall(demand=2, reason="its subject is what aiohttp says of them")
 @quiet
 async def test_exactly_the_unclosed_lines_are_silenced(caplog: pytest.LogCaptureFixture) -> None:
     """The two lines of aiohttp go, every other one of the logger stays, and undo brings them back."""

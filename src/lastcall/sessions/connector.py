@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientConnectionError, ClientRequest, ClientTimeout, TCPConnector
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
+from aiohttp.connector import BaseConnector, Connection
 
 from lastcall.errors import BorrowedSessionWarning, SessionClosedError
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["SharedConnector", "warn_borrower"]
 
 logger = logging.getLogger("lastcall")
+
+_AIOHTTP = TCPConnector.__module__
 
 _WAIT_REPORTED_AFTER = 1.0
 _WAIT_REPORTED_EVERY = 60.0
@@ -95,8 +97,10 @@ class SharedConnector(TCPConnector):
             raise self._closed_error()
         # With the loop given, current_task need not ask the system which process this is.
         call: Call = (req.method, req.url, asyncio.current_task(self._loop), time.monotonic())
-        # The common case, a connection from the pool, is spared one more coroutine and what follows.
-        connection = await self._get(req.connection_key, traces) if req.proxy is None else None
+        # The common case, a connection from the pool, is spared one more coroutine and what follows; not
+        # where someone has wrapped aiohttp's method to see each request, as a watch does.
+        is_short = req.proxy is None and BaseConnector.connect.__module__ == _AIOHTTP
+        connection = await self._get(req.connection_key, traces) if is_short else None
         if connection is None:
             connection = await self._connect(call, req, traces, timeout)
         self._calls[connection.protocol] = call
