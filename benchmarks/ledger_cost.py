@@ -65,6 +65,7 @@ PEERS: dict[str, tuple[Callable[[], AbstractContextManager[object]], bool]] = {
     "bare again (noise)": (nullcontext, False),
     "ledger, sessions": (lambda: ledger.watch("sessions"), False),
     "ledger, responses": (lambda: ledger.watch("responses"), False),
+    "ledger, with history": (lambda: ledger.watch(history=True), False),
     "loop in debug mode": (nullcontext, True),
     f"tracemalloc, {FRAMES} frames": (traced, False),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from .rows import Outcome
@@ -113,8 +113,19 @@ def _differences(values: Iterable[int]) -> Iterator[int]:
 
 
 def _write(out: bytearray, values: Iterable[int]) -> None:
+    add = out.append
     for value in values:
-        while value > 127:  # noqa: PLR2004 - seven bits to a byte
-            out.append(value & 127 | 128)
-            value >>= 7  # noqa: PLW2901
-        out.append(value)
+        if value < 128:  # noqa: PLR2004 - seven bits to a byte
+            add(value)
+        elif value < 16384:  # noqa: PLR2004 - nearly all there are
+            add(value & 127 | 128)
+            add(value >> 7)
+        else:
+            _write_large(add, value)
+
+
+def _write_large(add: Callable[[int], None], value: int) -> None:
+    while value > 127:  # noqa: PLR2004
+        add(value & 127 | 128)
+        value >>= 7
+    add(value)

@@ -240,7 +240,7 @@ async function main() {
   const lines = linesOf(sessions);
   if (lines.length) $("main").append(new Table(lines, timeline, sessions).element);
   $("main").append(...rest().flat(Infinity));
-  document.documentElement.dataset.ready = "true";
+  document.documentElement.dataset.ready = performance.now().toFixed();
 }
 
 main();
