@@ -13,6 +13,7 @@ import lastcall
 SRC = Path(lastcall.__file__).parent
 
 FLOORS = {
+    "_hints": 0,
     "_version": 0,
     "errors": 0,
     "baseline": 0,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from ._hints import Borrowed
     from .errors import (
         BorrowedSessionWarning,
         LastcallError,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Borrowed",
     "BorrowedSessionWarning",
     "Churn",
     "Evidence",
@@ -79,7 +81,7 @@ __all__ = [
     "watch",
 ]
 
-_ROOMS = ("errors", "ledger", "sessions")
+_ROOMS = ("_hints", "errors", "ledger", "sessions")
 
 
 def __getattr__(name: str) -> Any:
