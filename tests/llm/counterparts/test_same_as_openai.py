@@ -121,7 +121,7 @@ async def test_text_completions_are_the_same(
     """For every prompt and choice, put together from a stream as well."""
     asked: dict[str, Any] = {"n": 2, "logprobs": 1}
     their = await theirs.completions.create(model="any", prompt=["a", "b"], **asked)
-    usage = {"stream_options": {"include_usage": True}} if streamed else {}
+    usage: dict[str, Any] = {"stream_options": {"include_usage": True}} if streamed else {}
     our = await ours.complete(["a", "b"], stream=streamed, **asked, **usage)
     assert same(our) == same(their.to_dict())
 
