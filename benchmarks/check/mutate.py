@@ -95,7 +95,8 @@ def without_close(text: str, owner: ast.ClassDef | Function, kind: str) -> Itera
                 lines[node.lineno : node.end_lineno] = [""] * ((node.end_lineno or node.lineno) - node.lineno)
             yield Mutant(kind, closing[0].lineno, "\n".join(lines))
         for node in closing:
-            if isinstance(node.value, ast.Await) and isinstance(node.value.value, ast.Call):
+            awaited = isinstance(node.value, ast.Await) and node.value.value
+            if isinstance(awaited, ast.Call) and ast.unparse(awaited.func) == f"{name}.close":
                 lines = text.split("\n")
                 line = lines[node.lineno - 1]
                 lines[node.lineno - 1] = line.replace("await ", "", 1)

@@ -195,7 +195,7 @@ class Statements(Annotations):
     def _For(self, node: ast.For | ast.AsyncFor) -> None:  # noqa: N802
         self.iterate(node.iter, node.target)
         before = self.context
-        if not _counts(node.iter):
+        if not _counts(node.iter) and not _stops_early(node.body):
             self.context |= IN_LOOP
         self.run(node.body)
         self.context = before
@@ -421,6 +421,12 @@ def _is_main_guard(test: ast.expr) -> bool:
 
 def _expects_failure(node: ast.Call) -> bool:
     return dotted(node.func).rpartition(".")[2] in {"raises", "assertRaises", "assertRaisesRegex"}
+
+
+def _stops_early(body: list[ast.stmt]) -> bool:
+    """Tell whether a loop tries one thing after the other until one succeeds."""
+    inner = [child for node in body for child in ast.walk(node)]
+    return any(isinstance(child, ast.Return | ast.Break) for child in inner)
 
 
 def _counts(node: ast.expr) -> bool:

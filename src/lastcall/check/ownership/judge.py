@@ -397,4 +397,6 @@ def _spoken(flow: Flow) -> str:
     target = flow.target.removesuffix(".[]")
     if target.startswith("@"):
         return f"self.{target.partition('.')[2]}"
+    if target.startswith("="):
+        return ".".join(target.split(".")[-2:])
     return target.rpartition(":")[2].strip("?[]")
