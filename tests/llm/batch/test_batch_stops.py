@@ -153,8 +153,8 @@ def test_a_batch_killed_again_and_again_answers_each_request_once(folder: Folder
 
 def test_a_full_disk_ends_the_run_with_a_sentence_and_a_whole_last_line(folder: Folder) -> None:
     """With room again, the next run goes on."""
-    folder.write_chats(60)
-    with serving() as server:
+    folder.write_chats(400)
+    with serving(default=Answer(delay=0.01)) as server:
         limited = (
             "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, -1));"
             "sys.argv = sys.argv[1:]; runpy.run_module('lastcall', run_name='__main__')"
@@ -176,10 +176,10 @@ def test_a_full_disk_ends_the_run_with_a_sentence_and_a_whole_last_line(folder: 
         assert data.endswith(b"\n")
         assert 0 < len(data) <= 9000
         sent = asked(server).total()
-        assert sent < 60
+        assert sent < 400
         folder.run(server=server)
-        assert asked(server).total() <= 60 + sent - data.count(b"\n")
-    assert sorted(folder.ids()) == sorted(f"r-{number}" for number in range(60))
+        assert asked(server).total() <= 400 + sent - data.count(b"\n")
+    assert sorted(folder.ids()) == sorted(f"r-{number}" for number in range(400))
 
 
 def test_a_hangup_is_ignored_where_the_shell_asked_for_that(folder: Folder) -> None:
