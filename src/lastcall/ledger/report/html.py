@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["as_html"]
 
 _SHARED = ("elements.js", "charts.js", "findings.js")
-_OWN = ("history.js", "bands.js", "timeline.js", "page.js")
+_OWN = ("words.js", "history.js", "bands.js", "timeline.js", "lines.js", "page.js")
 
 
 def as_html(report: Report, history: History | None = None, *, of: str = "") -> str:

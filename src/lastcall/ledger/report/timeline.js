@@ -1,7 +1,12 @@
 // After charts.js and bands.js: the line of time, a band for each line of code, in it a bar for each session.
 
 const BANDS_SHOWN = 12, LANES_OPENED = 14, NEAR = 3;
-const TONES = { lived: "--bar", used: "--bar-used", leak: "--bar-leak", leakUsed: "--bar-leak-used", open: "--bar-open", openUsed: "--bar-open-used" };
+const TONES = {
+  lived: "--bar", used: "--bar-used", leak: "--bar-leak", leakUsed: "--bar-leak-used", open: "--bar-open",
+  openUsed: "--bar-open-used",
+};
+const HELP = "Point at a bar to read it, drag to look closer; once it has the focus, the wheel zooms. By keyboard: arrows"
+  + " go from session to session and from line to line, plus and minus zoom, Escape shows all.";
 
 class Timeline extends Chart {
   constructor(sessions, domain, group) {
@@ -9,34 +14,40 @@ class Timeline extends Chart {
   }
 
   build() {
-    const { sessions, title } = this.spec, button = (label, text, act) => {
-      const made = h("button", { type: "button", "aria-label": label, title: label }, text);
-      made.onclick = act;
-      return made;
-    };
+    const { sessions, title } = this.spec, slider = { role: "slider", "aria-valuemin": "0", "aria-valuemax": "100" };
     this.bands = sessions.sites.filter(site => site.rows).map(site => new Band(sessions, site, this));
     this.current = null;
-    this.whole = button("Show all", "All", () => this.show(this.spec.domain));
-    this.tools = h("div", { class: "tools" },
-      sessions.outcome.some(isLeak) ? button("Go to the next leak", "Next leak", () => this.nextLeak()) : "",
-      button("Earlier", "←", () => this.pan(-0.5)), button("Later", "→", () => this.pan(0.5)),
-      button("Zoom out", "−", () => this.zoom(2)), button("Zoom in", "+", () => this.zoom(0.5)), this.whole);
-    this.svg = h("svg", { tabindex: "0", role: "slider", "aria-label": title, "aria-valuemin": "0", "aria-valuemax": "100" });
+    this.svg = h("svg", { tabindex: "0", "aria-label": title, ...slider });
     this.list = h("div", {});
     this.stage = h("div", { class: "stage" }, this.svg, this.list);
     this.told = h("p", { class: "told" });
-    this.rest = button("Show all lines", `Show all ${number(this.bands.length)} lines`, () => this.showBands(Infinity));
+    this.rest = press(`Show all ${number(this.bands.length)} lines`, "", () => this.showBands(Infinity));
     this.rest.className = "rest";
     this.figure = h("figure", { class: "chart timeline" },
-      h("figcaption", {}, h("strong", {}, title), h("span", { class: "soft" }, "each bar is a session, each band a line of code"), this.tools),
-      h("div", { class: "key" }, [["lived", "open"], ["used", "in use"], ["leak", "leaked"],
-        sessions.outcome.includes(OPEN) ? ["open", "still open"] : null].filter(Boolean).map(([kind, name]) => h("span", { class: kind }, name))),
-      this.stage, this.rest, this.told);
+      h("figcaption", {}, h("strong", {}, title),
+        h("span", { class: "soft" }, "each bar is a session, each band a line of code"), this.tools()),
+      this.keys(), this.stage, this.rest, this.told);
     this.watchColours();
     this.showBands(BANDS_SHOWN);
     this.say();
     this.listen();
     new ResizeObserver(() => this.draw()).observe(this.stage);
+  }
+
+  tools() {
+    this.whole = press("All", "Show all", () => this.show(this.spec.domain));
+    const hasLeaks = this.spec.sessions.outcome.some(isLeak);
+    return h("div", { class: "tools" },
+      hasLeaks ? press("Next leak", "Go to the next leak", () => this.nextLeak()) : "",
+      press("←", "Earlier", () => this.pan(-0.5)), press("→", "Later", () => this.pan(0.5)),
+      press("−", "Zoom out", () => this.zoom(2)), press("+", "Zoom in", () => this.zoom(0.5)), this.whole);
+  }
+
+  keys() {
+    const { outcome } = this.spec.sessions, leaks = outcome.some(isLeak) ? [["leak", "leaked"]] : [];
+    const open = outcome.includes(OPEN) ? [["open", "still open"]] : [];
+    return h("div", { class: "key" }, [["lived", "open"], ["used", "in use"], ...leaks, ...open].map(([kind, name]) =>
+      h("span", { class: kind }, name)));
   }
 
   showBands(most) {
@@ -51,10 +62,7 @@ class Timeline extends Chart {
       this.list.append(band.element);
       seen.observe(band.element);
       const few = band.site.rows <= 2000 && (band.arrange(), band.lanes.length <= LANES_OPENED);
-      if (few && this.list.children.length <= 6 || index === 0 && most === BANDS_SHOWN) {
-        band.isOpen = true;
-        band.button.setAttribute("aria-expanded", "true");
-      }
+      if (few && this.list.children.length <= 6 || index === 0 && most === BANDS_SHOWN) band.toggle(true);
     });
     this.rest.hidden = this.list.children.length === this.bands.length;
     if (this.width) this.draw();
@@ -62,8 +70,8 @@ class Timeline extends Chart {
 
   watchColours() {
     const read = () => {
-      const style = getComputedStyle(document.documentElement);
-      this.tones = Object.fromEntries(Object.entries(TONES).map(([name, key]) => [name, pixel(style.getPropertyValue(key).trim())]));
+      const style = getComputedStyle(document.documentElement), tone = key => pixel(style.getPropertyValue(key).trim());
+      this.tones = Object.fromEntries(Object.entries(TONES).map(([name, key]) => [name, tone(key)]));
       this.draw();
     };
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", read);
@@ -96,8 +104,8 @@ class Timeline extends Chart {
     this.cursor = h("g", {});
     this.selection = h("rect", { class: "selection", y: 18, height: "100%", width: 0 });
     const ticks = this.ticks(Math.max(2, Math.floor(this.inner / 70)));
-    this.svg.replaceChildren(h("g", { class: "grid" }, ticks.map(({ x, label }) => [
-      h("line", { x1: x, x2: x, y1: 18, y2: "100%" }), h("text", { x, y: 12, "text-anchor": "middle" }, label)])), this.selection, this.cursor);
+    const grid = ticks.map(({ x, label }) => [upright(x), h("text", { x, y: 12, "text-anchor": "middle" }, label)]);
+    this.svg.replaceChildren(h("g", { class: "grid" }, grid), this.selection, this.cursor);
     this.whole.disabled = this.part.every((value, index) => value === this.spec.domain[index]);
     this.drawCursor();
   }
@@ -112,7 +120,7 @@ class Timeline extends Chart {
     if (!this.cursor) return;
     const x = this.at === null ? null : this.toX(this.at);
     const shown = x !== null && x >= this.left && x <= this.width;
-    this.cursor.replaceChildren(...shown ? [h("line", { class: "at", x1: x, x2: x, y1: 18, y2: "100%" })] : [], ...this.outline());
+    this.cursor.replaceChildren(...shown ? [upright(x, "at")] : [], ...this.outline());
   }
 
   // A frame round the session that is told of.
@@ -123,46 +131,49 @@ class Timeline extends Chart {
     if (end < this.left || x > this.width - RIGHT) return [];
     const place = band.isOpen && band.placeOf ? band.placeOf[band.laneOf[row - band.site.first]] : 0;
     if (place < 0) return [];
-    const y = band.canvas.offsetTop + place * (band.isOpen ? band.thick : 0), high = band.isOpen ? Math.max(2, band.thick - 2) : BAND;
-    return [h("rect", { class: "found", x: x - 1.5, y: y - 1.5, width: Math.max(2, end - x) + 3, height: high + 3, rx: 2 })];
+    const thick = band.isOpen ? band.thick : 0, y = band.canvas.offsetTop + place * thick - 1.5;
+    const width = Math.max(2, end - x) + 3, height = (band.isOpen ? Math.max(2, thick - 2) : BAND) + 3;
+    return [h("rect", { class: "found", x: x - 1.5, y, width, height, rx: 2 })];
   }
 
   // -- reading
 
   tell(band, row) {
-    const { sessions } = this.spec, { opened, ended, count: counts, outcome, requests, connections, process } = sessions;
+    const { opened, ended, count: counts, outcome, requests, connections, process, pids } = this.spec.sessions;
+    const alike = counts[row] > 1 ? `${number(counts[row])} sessions alike, ` : "";
+    const lived = span(ended[row] - opened[row]);
+    const used = `${count(requests[row], "request")} over ${count(connections[row], "connection")}, in use for`;
     this.current = { band, row };
-    const alike = counts[row], used = sessions.usedFor(row), lived = ended[row] - opened[row];
-    const words = [`${alike > 1 ? `${number(alike)} sessions alike, ` : ""}opened at ${moment(opened[row])}, ${isLeak(outcome[row]) ? "open for" : "lived"} ${span(lived)}`,
-      requests[row] ? `${count(requests[row], "request")} over ${count(connections[row], "connection")}, in use for ${span(used)}` : "never used",
-      OUTCOMES[outcome[row]], this.spec.sessions.pids.length > 1 ? `process ${this.spec.sessions.pids[process[row]]}` : ""];
-    this.say(band, words.filter(Boolean).join("; "));
+    this.say(band, [
+      `${alike}opened at ${moment(opened[row])}, ${isLeak(outcome[row]) ? "open for" : "lived"} ${lived}`,
+      requests[row] ? `${used} ${span(this.spec.sessions.usedFor(row))}` : "never used",
+      OUTCOMES[outcome[row]], pids.length > 1 ? `process ${pids[process[row]]}` : "",
+    ].filter(Boolean).join("; "));
   }
 
   tellCrowd(band, when) {
-    const { all, used, leaked } = band.crowds, share = this.fromX(this.left + 1) - this.fromX(this.left);
+    const { all, used, leaked } = band.crowds, share = (this.part[1] - this.part[0]) / this.inner;
     const [most, uses, leaks] = [all, used, leaked].map(crowd => crowd.profile(when - share / 2, share, 1)[0]);
     this.current = null;
-    this.say(band, `at ${moment(when)} ${number(most)} open${uses ? `, ${number(uses)} of them in use` : ""}${leaks ? `, ${number(leaks)} of them leaked` : ""}`);
+    this.say(band, [`at ${moment(when)} ${number(most)} open`, uses ? `${number(uses)} of them in use` : "",
+      leaks ? `${number(leaks)} of them leaked` : ""].filter(Boolean).join(", "));
   }
 
   say(band, words) {
-    const help = "Point at a bar to read it, drag to look closer; once it has the focus, the wheel zooms. By keyboard: arrows go from session"
-      + " to session and from line to line, plus and minus zoom, Escape shows all.";
-    this.told.replaceChildren(...band ? [h("b", {}, at(band.site.site)), `: ${words}.`] : [help]);
-    this.svg.setAttribute("aria-valuetext", band ? `${at(band.site.site)}: ${words}` : help);
     const [from, to] = this.spec.domain;
+    this.told.className = band ? "told" : "told help";
+    this.told.replaceChildren(...band ? [h("b", {}, at(band.site.site)), `: ${words}.`] : [HELP]);
+    this.svg.setAttribute("aria-valuetext", band ? `${at(band.site.site)}: ${words}` : HELP);
     this.svg.setAttribute("aria-valuenow", Math.round(100 * ((this.at ?? from) - from) / (to - from)));
   }
 
   read(event) {
     const y = event.clientY, when = this.fromX(event.clientX - this.svg.getBoundingClientRect().left);
-    const band = this.shownBands().find(one => {
-      const box = one.canvas.getBoundingClientRect();
-      return y >= box.top && y < box.bottom;
-    });
+    const boxes = this.shownBands().map(band => [band, band.canvas.getBoundingClientRect()]);
+    const [band, box] = boxes.find(([, { top, bottom }]) => y >= top && y < bottom) || [];
     if (!band) return;
-    const row = band.isOpen ? band.find(when, y - band.canvas.getBoundingClientRect().top, (this.part[1] - this.part[0]) * NEAR / this.inner) : -1;
+    const near = (this.part[1] - this.part[0]) * NEAR / this.inner;
+    const row = band.isOpen ? band.find(when, y - box.top, near) : -1;
     if (row >= 0) this.tell(band, row); else this.tellCrowd(band, when);
     this.drawCursor();
   }
@@ -172,9 +183,9 @@ class Timeline extends Chart {
   // -- going from session to session
 
   move(key, far) {
-    if (key === "ArrowUp" || key === "ArrowDown") return this.moveBand(key === "ArrowUp" ? -1 : 1);
     const band = this.current?.band || this.band || this.bands[0], { first, last } = band.site;
-    const now = this.current?.row >= first && this.current.row < last ? this.current.row : this.firstShown(band) - (key === "ArrowRight" ? 1 : 0);
+    const isTold = this.current && this.current.row >= 0, begin = this.firstShown(band) - (key === "ArrowRight" ? 1 : 0);
+    const now = isTold ? this.current.row : begin;
     const next = { ArrowLeft: now - far, ArrowRight: now + far, Home: first, End: last - 1 }[key];
     this.go(band, Math.min(Math.max(next, first), last - 1));
   }
@@ -199,7 +210,7 @@ class Timeline extends Chart {
   go(band, row) {
     const { opened, ended } = this.spec.sessions, [from, to] = this.part, half = (to - from) / 2;
     this.band = band;
-    if (!band.isOpen) band.toggle(true);
+    if (!band.isOpen) { band.toggle(true); this.draw(); }
     if (opened[row] > to || ended[row] < from) this.show([opened[row] - half, opened[row] + half]);
     this.point(Math.max(opened[row], this.part[0]));
     this.tell(band, row);
@@ -238,7 +249,9 @@ class Timeline extends Chart {
     svg.onpointerdown = event => { onpointerdown(event); this.read(event); };
     svg.onblur = () => {};
     svg.onkeydown = event => {
-      if (event.key === "ArrowUp" || event.key === "ArrowDown") { this.move(event.key, 1); event.preventDefault(); } else onkeydown(event);
+      if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return onkeydown(event);
+      this.moveBand(event.key === "ArrowUp" ? -1 : 1);
+      event.preventDefault();
     };
     svg.addEventListener("wheel", event => {
       // The page scrolls, and the browser zooms, as ever: only who has chosen the line of time zooms it.
@@ -251,6 +264,14 @@ class Timeline extends Chart {
     }, { passive: false });
   }
 }
+
+function press(text, label, act) {
+  const button = h("button", { type: "button", ...label && { "aria-label": label, title: label } }, text);
+  button.onclick = act;
+  return button;
+}
+
+const upright = (x, kind = "") => h("line", { class: kind, x1: x, x2: x, y1: 18, y2: "100%" });
 
 // A colour as a canvas keeps it: "#rgb" or "#rrggbb" as a number, alpha first and red last.
 function pixel(colour) {
