@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import tokenize
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["Sources", "decoded", "lines_of"]
+__all__ = ["Sources", "decoded", "encoded", "lines_of"]
 
 
 class Sources:
@@ -59,6 +60,20 @@ def decoded(data: bytes) -> str:
     """
     encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
     return data.decode(encoding)
+
+
+def encoded(text: str, like: bytes = b"") -> bytes:
+    """
+    Return a source file's bytes, in the encoding that its text declares.
+
+    Args:
+        text: The file.
+
+        like: What it was before: a byte order mark there is kept.
+    """
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(text.encode("utf-8", "surrogatepass")).readline)
+    mark = codecs.BOM_UTF8 if like.startswith(codecs.BOM_UTF8) else b""
+    return mark + text.encode(encoding, "surrogatepass" if encoding == "utf-8" else "strict")
 
 
 def lines_of(text: str) -> list[str]:

@@ -66,6 +66,11 @@ class KnownFindings:
         except BaselineError as error:
             raise click.UsageError(str(error)) from error
 
+    def knows(self, finding: Finding) -> bool:
+        """Tell whether a finding may stay."""
+        today = datetime.now().astimezone().date()
+        return self.baseline.known(finding.fingerprint, today) > 0
+
     def settle(
         self,
         told: tuple[Finding, ...],

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,13 +15,24 @@ from lastcall.check.finding import Confidence
 from lastcall.check.ignores import settle_ignores
 from lastcall.check.output import Form, Report, Suppressed, render
 from lastcall.check.output.words import count, printable
-from lastcall.check.text import Sources
+from lastcall.check.text import Sources, decoded, encoded
 
 from ._check_baseline import KnownFindings, Settlement
 from ._check_hints import ruff_hints
 from ._terminal import ColorChoice, has_color, width_of, write_all
 
+if TYPE_CHECKING:
+    from lastcall.check.fixes.mending import Mended
+    from lastcall.check.fixes.overlay import Overlay
+
 __all__ = ["Check", "Settings", "read_config"]
+
+
+SHOWING = {"full", "concise"}
+"""Forms that say whether there is a fix."""
+
+CARRYING = {"json", "json-lines", "sarif", "rdjson"}
+"""Forms that carry the fix itself, which therefore is tried first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +49,9 @@ class Settings:
     quiet: bool
     color: ColorChoice
     known: KnownFindings | None
+    fix: bool
+    unsafe_fixes: bool
+    diff: bool
 
 
 def read_config(
@@ -79,6 +94,10 @@ class Check:
         """Check, tell, and return the exit code."""
         settings = self.settings
         self.notes, self.fails = [], False
+        if settings.diff:
+            return self._show_fixes()
+        if settings.fix:
+            self._fix()
         report = self._report(self._result())
         for problem in report.problems:
             write_all(sys.stderr, f"lastcall: warning: {printable(str(problem))}\n")
@@ -109,7 +128,7 @@ class Check:
             told = settlement.fresh
             suppressed += [Suppressed(one, "baseline", note) for one, note in settlement.known]
         return Report(
-            findings=told,
+            findings=self._with_fixes(told, sources),
             suppressed=tuple(suppressed),
             doubtful=doubtful,
             files=result.files,
@@ -132,6 +151,59 @@ class Check:
         self.fails = settlement.fails
         return settlement
 
+    def _mended(self) -> Mended:
+        from lastcall.check.fixes.mending import mend  # noqa: PLC0415 (most runs need no engine)
+
+        try:
+            return mend(self._overlay(), self._to_mend, unsafe=self.settings.unsafe_fixes)
+        except (ConfigError, UnknownRuleError) as error:
+            raise click.UsageError(str(error)) from error
+
+    def _overlay(self) -> Overlay:
+        from lastcall.check.fixes.overlay import Overlay  # noqa: PLC0415
+
+        return Overlay(self.settings.paths, self.settings.config, cache=self.settings.cache)
+
+    def _to_mend(self, result: Result, sources: Sources) -> list[Finding]:
+        """Return the findings that would be told."""
+        known = self.settings.known
+        settled = settle_ignores(result, self.settings.config, sources)
+        told = [one for one in settled.findings if self._is_told(one)]
+        return [one for one in told if known is None or not known.knows(one)]
+
+    def _fix(self) -> None:
+        mended = self._mended()
+        written = write_files(mended)
+        fixed = sum(finding.path in written for finding in mended.findings)
+        self.notes += [
+            f"warning: {path} changed meanwhile, and stays" for path in mended.texts.keys() - written
+        ]
+        if fixed:
+            self.notes.append(f"fixed {count(fixed, 'finding')} in {count(len(written), 'file')}")
+
+    def _show_fixes(self) -> int:
+        from lastcall.check.fixes.edits import difference  # noqa: PLC0415
+
+        mended = self._mended()
+        parts = [
+            difference(path, mended.originals[path], mended.texts[path]) for path in sorted(mended.texts)
+        ]
+        self._write("".join(parts))
+        if not self.settings.quiet:
+            would = f"--fix would mend {count(len(mended.findings), 'finding')}"
+            write_all(sys.stderr, f"lastcall: {would if mended.findings else 'nothing to fix'}\n")
+        return 1 if mended.findings and not self.settings.exit_zero else 0
+
+    def _with_fixes(self, findings: tuple[Finding, ...], sources: Sources) -> tuple[Finding, ...]:
+        """Return findings with what may mend them, as far as the form can show it."""
+        if not findings or self.settings.statistics or self.settings.form not in SHOWING | CARRYING:
+            return findings
+        from lastcall.check.fixes.mending import with_fixes, with_plans  # noqa: PLC0415
+
+        if self.settings.form in SHOWING:
+            return with_plans(findings, sources)
+        return with_fixes(findings, self._overlay(), sources)
+
     def _is_told(self, finding: Finding) -> bool:
         return finding.confidence == "high" or self.settings.config.confidence == "medium"
 
@@ -152,6 +224,21 @@ class Check:
             path.write_text(text, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise click.UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def write_files(mended: Mended) -> set[str]:
+    """Write the new texts, and return the paths of those that were: a file that changed meanwhile stays."""
+    written = set()
+    for path, text in mended.texts.items():
+        try:
+            data = Path(path).read_bytes()
+            if decoded(data) != mended.originals[path]:
+                continue
+            Path(path).write_bytes(encoded(text, like=data))
+        except OSError as error:
+            raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
+        written.add(path)
+    return written
 
 
 def nothing_was_read(report: Report) -> bool:

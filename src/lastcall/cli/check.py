@@ -51,6 +51,11 @@ __all__ = ["command"]
 @click.option(
     "--update-baseline", is_flag=True, help="Write what is found to the baseline, and fail on nothing."
 )
+@click.option("--fix", is_flag=True, help="Mend what is safe to mend, in the files; tell the rest.")
+@click.option(
+    "--unsafe-fixes", is_flag=True, help="With --fix or --diff: also what may change what the program does."
+)
+@click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even when there are findings.")
 @click.option("--no-cache", is_flag=True, help="Neither read nor write .lastcall_cache.")
 @click.option("--quiet", is_flag=True, help="Print findings only.")
@@ -85,6 +90,7 @@ def command(
       lastcall check
       lastcall check src tests --confidence medium
       lastcall check --select LC001,LC002 --output-format concise
+      lastcall check --diff
       lastcall check --output-format sarif --output-file lastcall.sarif
 
     \b
@@ -93,6 +99,8 @@ def command(
       1  findings
       2  wrong use, or nothing could be read
     """  # noqa: D301 (click's mark for a paragraph that keeps its lines)
+    if options["unsafe_fixes"] and not (options["fix"] or options["diff"]):
+        raise click.UsageError("--unsafe-fixes goes with --fix or --diff")
     config = read_config(paths, select, ignore, confidence)
     settings = Settings(
         paths=paths or (".",),
