@@ -121,7 +121,7 @@ def test_no_innocent_test_fails(request: pytest.FixtureRequest, level: str) -> N
 def test_each_leak_is_told_once(scope: Run) -> None:
     """What a test was blamed for at its end does not come up again when it is collected."""
     assert all(len(texts) <= 1 for texts in scope.cases.values())
-    assert "1 test ended the watch or began another, and could not be judged" in scope.out
+    assert "1 test began a watch of their own, and could not be judged" in scope.out
 
 
 GLOBALS = """

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from asyncio.events import _get_running_loop
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from time import monotonic
 from types import FrameType
 from typing import Any
@@ -36,17 +36,22 @@ _installed: dict[tuple[type, str], tuple[Any, Any]] = {}
 
 
 def open_book(book: Book, *, responses: bool) -> None:
-    """Install the hooks and have them feed *book*; with *responses* those of requests too."""
+    """Have the hooks it needs, and no others, feed *book*; with *responses* those of requests too."""
     global _book  # noqa: PLW0603 - there is one aiohttp in a process, and one book under it
     _book = book
     wanted = _HOOKS + (_RESPONSE_HOOKS if responses else [])
     if book.hears_connections:
         wanted = wanted + _CONNECTION_HOOKS
+    places = {(owner, name) for owner, name, _ in wanted}
+    _take_away([place for place in _installed if place not in places])
     for owner, name, make in wanted:
         if (owner, name) not in _installed:
             original = getattr(owner, name)
             hook = make(original)
             hook.__name__, hook.__qualname__ = name, f"{owner.__name__}.{name}"
+            if name != "__new__":
+                # Who asks for its parameters is told those of aiohttp's.
+                hook.__wrapped__ = original  # type: ignore[attr-defined]
             _installed[owner, name] = (hook, owner.__dict__.get(name))
             setattr(owner, name, staticmethod(hook) if name == "__new__" else hook)
 
@@ -60,7 +65,12 @@ def close_book() -> None:
     """
     global _book  # noqa: PLW0603
     _book = None
-    for (owner, name), (hook, before) in list(_installed.items()):
+    _take_away(list(_installed))
+
+
+def _take_away(places: Iterable[tuple[type, str]]) -> None:
+    for owner, name in places:
+        hook, before = _installed[owner, name]
         if name == "__new__" or owner.__dict__.get(name) is not hook:
             continue
         del _installed[owner, name]

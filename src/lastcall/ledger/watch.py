@@ -18,6 +18,7 @@ from .scopes import current_label
 from .snapshot import count_open, open_records, take
 
 __all__ = [
+    "Ground",
     "Level",
     "Watch",
     "count_unclosed_sessions",
@@ -26,7 +27,6 @@ __all__ = [
     "leaks",
     "open_sessions",
     "report",
-    "resume",
     "snapshot",
     "unwatch",
     "watch",
@@ -40,6 +40,44 @@ _LEVELS: tuple[Level, ...] = ("sessions", "responses")
 _book: Book | None = None
 _level: Level | None = None
 _survives_fork = False
+_ground: Ground | None = None
+
+
+class Ground:
+    """
+    A watch below all others, such as that of a test runner: who watches stands on it and does not see it.
+
+    Args:
+        book: The book of the watch that is on.
+
+        level: Its level.
+    """
+
+    def __init__(self, book: Book, level: Level) -> None:
+        self.book = book
+        self.level: Level = level
+        self.left = 0
+        """How often another watch was begun on it, while nothing was written in its own book."""
+
+    def is_on(self) -> bool:
+        """Tell whether its own book is written in, at its own level."""
+        return (_book, _level) == (self.book, self.level)
+
+    def lay(self) -> None:
+        """Be there for every watch from now on."""
+        global _ground  # noqa: PLW0603
+        _ground = self
+
+    def take_away(self) -> None:
+        """Be there no more."""
+        global _ground  # noqa: PLW0603
+        _ground = None
+
+    def resume(self) -> None:
+        """Go on writing in its own book."""
+        global _book, _level
+        _book, _level = self.book, self.level
+        open_book(_book, responses=_level == "responses")
 
 
 class Watch:
@@ -97,6 +135,9 @@ def watch(level: Level = "sessions", *, history: bool = False) -> Watch:
     if level not in _LEVELS:
         raise ValueError(f"level is {level!r}; it can be 'sessions' or 'responses'")
     began = _level is None
+    if _ground is not None and _ground.is_on():
+        _ground.left += 1
+        began = True
     if began or _book is None:
         _book = _recording_book() if history else Book()
     if began or level == "responses":
@@ -121,6 +162,9 @@ def unwatch() -> None:
     seen. Does nothing without a watch.
     """
     global _level  # noqa: PLW0603
+    if _ground is not None:
+        _ground.resume()
+        return
     _level = None
     close_book()
 
@@ -128,14 +172,6 @@ def unwatch() -> None:
 def current() -> tuple[Book | None, Level | None]:
     """Return the book written last, None if there was none, and the level of the watch, None if it is off."""
     return _book, _level
-
-
-def resume(book: Book, level: Level) -> None:
-    """Go on writing in *book*, as at *level*, after a watch of somebody else's."""
-    global _book, _level
-    close_book()
-    _book, _level = book, level
-    open_book(book, responses=level == "responses")
 
 
 def snapshot(*, ended: bool = False, idle_after: float | None = None) -> Report:

@@ -14,7 +14,7 @@ from lastcall import ledger
 from lastcall.ledger.ends import mistrust
 from lastcall.ledger.records import Leak
 from lastcall.ledger.scopes import Scope, current_scope, no_scope
-from lastcall.ledger.watch import current, resume
+from lastcall.ledger.watch import Ground, current
 
 from .ending import RunEnding
 from .foreign import refuse_foreign_loops
@@ -56,7 +56,10 @@ class LastcallPlugin:
         book, level = current()
         assert book is not None
         assert level is not None
-        self._book, self._level = book, level
+        self._book = book
+        self._ground = Ground(book, level)
+        self._ground.lay()
+        self._left = 0
         book.scope_elsewhere = self._scopes.elsewhere
         self._scopes.install()
         self._scopes.begin(self._run)
@@ -104,9 +107,11 @@ class LastcallPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Begin a test."""
-        if not self._is_watching():
-            resume(self._book, self._level)
+        if self._was_left():
             mistrust(self._book)
+        if not self._ground.is_on():
+            self._ground.resume()
+        self._left = self._ground.left
         file = item.nodeid.partition("::")[0]
         self._test = Owner(item.nodeid, item.nodeid, f"pytest {file}", "test")
         self._scopes.begin(self._test)
@@ -142,10 +147,9 @@ class LastcallPlugin:
         owner.ended = True
         self._ended.append(owner)
 
-    def _is_watching(self) -> bool:
-        """Tell whether no test has ended the watch, or begun another."""
-        book, level = current()
-        return book is self._book and level is not None
+    def _was_left(self) -> bool:
+        """Tell whether a test has begun a watch of its own, so that ours did not see everything."""
+        return self._ground.left != self._left or current()[0] is not self._book
 
     # -- what it left open
 
@@ -158,7 +162,7 @@ class LastcallPlugin:
             return None
         test, terms = self._test, self._terms.get(item.nodeid)
         self._scopes.begin(self._run)
-        if not self._is_watching():
+        if self._was_left():
             self._unjudged += 1
             return None
         leaks = self._judge.end(self._book, test, terms)
@@ -221,6 +225,7 @@ class LastcallPlugin:
     def pytest_unconfigure(self) -> None:
         """Restore everything."""
         self._scopes.uninstall()
+        self._ground.take_away()
         self._book.scope_elsewhere = no_scope
         self._watch.unwatch()
 

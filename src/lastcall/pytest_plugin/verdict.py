@@ -182,7 +182,7 @@ class Verdict:
             lines.append(f"{count(known, 'known leak')} not shown")
         if self._outcome.unjudged:
             tests = count(self._outcome.unjudged, "test")
-            lines.append(f"{tests} ended the watch or began another, and could not be judged")
+            lines.append(f"{tests} began a watch of their own, and could not be judged")
         if self._lost:
             lines.append(f"nothing is known of what {', '.join(self._lost)} saw: it ended without a word")
         if not (fresh or lines):
