@@ -25,6 +25,9 @@ class Patterns:
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._patterns = tuple(_compiled(lines))
+        self._simple = not any(pattern.negated for pattern in self._patterns)
+        self._files = _combined(pattern for pattern in self._patterns if not pattern.folders_only)
+        self._folders = _combined(self._patterns)
 
     def __bool__(self) -> bool:
         """Tell whether there are any patterns."""
@@ -39,6 +42,10 @@ class Patterns:
 
             is_folder: Whether it is a directory. What lies in a directory left out need not be asked for.
         """
+        if self._simple:
+            # Without `!` the order does not matter, and one expression does for all.
+            combined = self._folders if is_folder else self._files
+            return True if combined is not None and combined.fullmatch(path) else None
         verdict = None
         for pattern in self._patterns:
             if (is_folder or not pattern.folders_only) and pattern.regex.fullmatch(path):
@@ -50,6 +57,12 @@ class Patterns:
         parts = path.split("/")
         folders = ("/".join(parts[:end]) for end in range(1, len(parts)))
         return bool(self.match(path)) or any(self.match(folder, is_folder=True) for folder in folders)
+
+
+def _combined(patterns: Iterable[_Pattern]) -> re.Pattern[str] | None:
+    """Return one expression that matches what any of *patterns* does, None if there are none."""
+    parts = [f"(?:{pattern.regex.pattern})" for pattern in patterns]
+    return re.compile("|".join(parts), re.DOTALL) if parts else None
 
 
 def _compiled(lines: Iterable[str]) -> Iterator[_Pattern]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 
 from .ownership.analysis import Analysis
@@ -18,29 +17,34 @@ HIDING: tuple[Needle, ...] = (
     (b"aiohttp", b"Connector.__del__"),
     (b"aiohttp", b"ClientResponse.__del__"),
     (b"aiohttp", b"getLogger", b"CRITICAL"),
-    (b"nclosed c", b"nclosed client session"),
-    (b"nclosed c", b"nclosed connector"),
+    (b"aiohttp", b"nclosed connector"),
+    (b"nclosed client session",),
 )
+"""The first word of a needle is looked for once for all that begin with it: the fewer of them, the faster."""
 
-GENERIC = frozenset({"create_session", "create_client", "get_http_session", "ClientSession"})
-"""Names that many projects have, so that their module has to be mentioned as well."""
+DEEP = 3
+"""Parts of a module's name from which its top package says little: everything in the project mentions it."""
 
 CLOSING = (b".close()", b"async with session", b"async with async_", b"async with get_", b".detach()")
 
 
 def first_needles(known: Known) -> tuple[Needle, ...]:
     """Return what a file has to hold to be read at all."""
-    direct = tuple((word,) if word == b"ClientSession" else (word, b"import") for word in known.needles)
-    borrowed = tuple((*_named(name), closing) for name in sorted(known.accessors) for closing in CLOSING)
-    return (*direct, *HIDING, *borrowed)
+    direct = [_gated(name, known) for name in sorted(known.session_types | known.factories)]
+    borrowed = [(*_gated(name, known), closing) for name in sorted(known.accessors) for closing in CLOSING]
+    return tuple(dict.fromkeys((*direct, *HIDING, *borrowed)))
 
 
-def _named(full: str) -> tuple[bytes, bytes]:
-    """Return the words that a use of a callable mentions: its module or package, and its name."""
+def _gated(full: str, known: Known) -> Needle:
+    """Return the words that a use of a name mentions: its package, its module and itself."""
     *modules, name = full.split(".")
-    plain = [module for module in modules if module.islower()]
-    module = plain[-1] if plain and len(plain[-1]) > len("client") else modules[0] if modules else name
-    return module.encode(), name.encode()
+    # A project's own names may be imported relatively, without a word of the package.
+    if name == "ClientSession" or not modules or full in known.others:
+        return (name.encode(),)
+    package = "aiohttp" if any("aiohttp" in module for module in modules) else modules[0]
+    plain = [module for module in modules if module.islower() and len(module) > len("client")]
+    words = dict.fromkeys([package, plain[-1] if plain else package, name])
+    return tuple(word.encode() for word in words)
 
 
 def learned_needles(analysis: Analysis) -> tuple[Needle, ...]:
@@ -67,25 +71,32 @@ def learned_needles(analysis: Analysis) -> tuple[Needle, ...]:
 
 
 def _qualified(name: str, module: str) -> set[Needle]:
-    """Return a name together with the parts of its module that an import of it mentions."""
-    if len(name) > len("get_session") and name not in GENERIC:
-        return {(name.encode(),)}
+    """Return a name together with what an import of it mentions: its module, the package, or the same one."""
     parts = module.split(".")
-    return {(name.encode(), part.encode()) for part in {parts[0], parts[-1]}}
+    beside = {part.encode() for part in (parts[0], *parts[-2:])} - {name.encode()}
+    if len(parts) > DEEP:
+        beside.discard(parts[0].encode())
+    return {(name.encode(), word) for word in (*beside, b"from . import")}
 
 
-def contains(data: bytes, needles: Iterable[Needle]) -> bool:
+def contains(data: bytes, needles: tuple[Needle, ...]) -> bool:
     """Tell whether *data* holds all words of one of *needles*."""
+    firsts, groups = _grouped(needles)
+    # Most files hold none of the first words, and are done with here.
+    if not any(map(data.__contains__, firsts)):
+        return False
     return any(
-        first in data and any(all(word in data for word in rest) for rest in others)
-        for first, others in _grouped(tuple(needles))
+        first in data and any(all(map(data.__contains__, rest)) for rest in others)
+        for first, others in groups
     )
 
 
 @lru_cache(maxsize=64)
-def _grouped(needles: tuple[Needle, ...]) -> tuple[tuple[bytes, tuple[Needle, ...]], ...]:
-    """Return needles by their first word, which is then looked for once."""
+def _grouped(
+    needles: tuple[Needle, ...],
+) -> tuple[tuple[bytes, ...], tuple[tuple[bytes, tuple[Needle, ...]], ...]]:
+    """Return the first words of needles, and with each what else has to be there."""
     groups: dict[bytes, list[Needle]] = {}
     for needle in needles:
         groups.setdefault(needle[0], []).append(needle[1:])
-    return tuple((first, tuple(rest)) for first, rest in groups.items())
+    return tuple(groups), tuple((first, tuple(rest)) for first, rest in groups.items())

@@ -143,9 +143,7 @@ class Scan:
         if file.shown in self._held:
             return self._held[file.shown]
         try:
-            # A path object would cost as much as the reading itself.
-            with open(file.path, "rb", buffering=0) as handle:  # noqa: PTH123
-                data = handle.read()
+            data = _content(file.path, file.stamp[1])
         except OSError as error:
             self.problems[file.shown] = Problem(file.shown, (error.strerror or str(error)).lower())
             return None
@@ -194,6 +192,18 @@ def _extract(job: _Job) -> Facts | str:
         return extract(job.data, job.module, is_package=job.is_package)
     except UnreadableError as error:
         return str(error)
+
+
+def _content(path: str, size: int) -> bytes:
+    """Return what is in a file, in as few calls of the system as can be: most files are only looked at."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        data = os.read(handle, size + 1)
+        while len(data) > size and (more := os.read(handle, MAX_BYTES)):
+            data += more
+        return data
+    finally:
+        os.close(handle)
 
 
 def _digest(data: bytes) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +30,6 @@ class Known:
 
     others: frozenset[str]
     """Names of other libraries' clients, whose responses need no release."""
-
-    needles: tuple[bytes, ...]
-    """A file without any of these opens no session."""
 
 
 def model_names() -> list[str]:
@@ -71,11 +67,4 @@ def load_known(config: CheckConfig) -> Known:
         borrowers=frozenset(names["borrowers"]),
         loopless=frozenset(names["loopless"]),
         others=frozenset(others),
-        needles=_needles([*names["session-types"], *names["factories"]]),
     )
-
-
-def _needles(full: Iterable[str]) -> tuple[bytes, ...]:
-    """Return the last parts of names, without those that contain another."""
-    last = {name.rpartition(".")[2].encode() for name in full}
-    return tuple(sorted(one for one in last if not any(other != one and other in one for other in last)))
