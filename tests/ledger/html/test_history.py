@@ -17,6 +17,7 @@ from lastcall.ledger.history import (
     Recorded,
     RecordingBook,
     current_book,
+    current_history,
     merge_histories,
     recorded_of,
     recording,
@@ -167,6 +168,19 @@ async def test_rows_are_given_away_once(book: RecordingBook) -> None:
     second = recorded_of(book, is_over=True)
     assert len(list(unpack(first.ended))) == len(list(unpack(second.ended))) == 1
     assert second.head["ended_bytes"] == len(first.ended) + len(second.ended)
+
+
+async def test_a_program_may_look_at_its_history_again_and_again(book: RecordingBook) -> None:
+    """Nothing is lost by looking; what is open is open."""
+    async with aiohttp.ClientSession():
+        pass
+    async with aiohttp.ClientSession():
+        for _ in range(2):
+            found = current_history()
+            assert found is not None
+            outcomes = [outcome for site in found.sites for outcome in site.columns.outcome]
+            assert sorted(outcomes) == [Outcome.CLOSED, Outcome.OPEN]
+    assert book.given == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

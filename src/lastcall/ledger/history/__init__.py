@@ -1,6 +1,6 @@
 """What happened when: a row for every session, kept only where an HTML report is asked for."""
 
-from .merged import History, SiteTotals, merge_histories
+from .merged import History, SiteTotals, current_history, merge_histories
 from .recorded import Recorded, current_book, recorded_of
 from .recording import RecordingBook
 
@@ -10,6 +10,7 @@ __all__ = [
     "RecordingBook",
     "SiteTotals",
     "current_book",
+    "current_history",
     "merge_histories",
     "recorded_of",
 ]

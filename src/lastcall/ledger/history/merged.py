@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from .columns import Columns, write_columns
-from .recorded import Recorded
+from .recorded import Recorded, current_book, recorded_of
 from .rows import Outcome, Row, unpack
 
-__all__ = ["UNIT_S", "History", "SiteTotals", "merge_histories"]
+__all__ = ["UNIT_S", "History", "SiteTotals", "current_history", "merge_histories"]
 
 UNIT_S = 1e-4
 """What times are counted in, in seconds: the ledger's clock for openings has steps of a millisecond."""
@@ -107,6 +108,16 @@ def merge_histories(parts: Iterable[Recorded], running: Collection[int] = ()) ->
     for index, part in enumerate(merger.parts):
         merger.add(index, part, is_running=part.head["pid"] in running)
     return merger.history()
+
+
+def current_history() -> History | None:
+    """
+    Return the history of this process up to now; None without a watch that keeps one.
+
+    What is open is told as open; `lastcall.ledger.report.as_html` takes it beside a report.
+    """
+    book = current_book()
+    return merge_histories([recorded_of(book, is_over=False, keep=True)], {os.getpid()}) if book else None
 
 
 class _Merger:

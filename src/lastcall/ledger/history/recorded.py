@@ -60,16 +60,19 @@ def current_book() -> RecordingBook | None:
     return book if isinstance(book, RecordingBook) else None
 
 
-def recorded_of(book: RecordingBook, *, is_over: bool) -> Recorded:
+def recorded_of(book: RecordingBook, *, is_over: bool, keep: bool = False) -> Recorded:
     """
     Return what *book*, of this process, has recorded so far.
 
     Args:
-        book: It gives away its rows of what has ended: when asked again only those that came since.
+        book: Whose watch it is.
 
         is_over: Whether the process is at its end. What is open is judged as if it were, in any case.
+
+        keep: Whether the book keeps its rows of what has ended. If not it gives them away: who asks again
+            gets only those that came since.
     """
-    ended = book.take_rows()
+    ended = book.copy_rows() if keep else book.take_rows()
     now = monotonic()
     open_rows = b"".join(_open_rows(book, now))
     book.flow.now(now)
@@ -80,7 +83,7 @@ def recorded_of(book: RecordingBook, *, is_over: bool) -> Recorded:
         "began_at": book.started.wall,
         "until": now,
         "left_out": book.left_out,
-        "ended_bytes": book.given,
+        "ended_bytes": book.given + (len(ended) if keep else 0),
         "sites": [_site(tally) for tally in list(book.sites)],
         "flow": book.flow.to_json(),
     }

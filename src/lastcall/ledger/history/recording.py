@@ -116,6 +116,11 @@ class RecordingBook(Book):
             self.given += len(rows)
         return rows
 
+    def copy_rows(self) -> bytes:
+        """Return the rows that were not given away, and keep them."""
+        with self.lock:
+            return bytes(self._rows)
+
     def site_of(self, tally: Tally) -> int:
         """Return the index of *tally* in rows."""
         return self.sites.setdefault(tally, len(self.sites))
