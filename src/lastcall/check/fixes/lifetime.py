@@ -35,7 +35,7 @@ class Loads:
     """How a name is used."""
 
     outlives: bool
-    """Whether it is handed to something that may use it after the block."""
+    """Whether something may use it after the block: a task, a function, or what it was given to."""
 
     escapes_in_response: bool
     """Whether what was asked of it leaves the block, too."""
@@ -62,20 +62,21 @@ def loads_of(
         wrapped: The statements that may use it.
     """
     inside = {node for statement in wrapped for node in _own(statement)}
+    captured = {node for statement in wrapped for node in ast.walk(statement)} - inside
     after = {node for statement in _following(source, wrapped) for node in ast.walk(statement)}
     loads = []
     for node in ast.walk(function):
         if _rebinds(node, name) and source.statement(node) is not bound_by:
             return None
         if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
-            if node not in inside and node not in after:
+            if node not in inside | captured | after:
                 return None
             loads.append(node)
     if not all(node in after or _is_plain(source, node) for node in loads):
         return None
     responses = _results(source, [node for node in loads if node in inside])
     return Loads(
-        any(_outlives(source, node, wrapped) for node in loads if node in inside),
+        any(node in captured or _outlives(source, node, wrapped) for node in loads if node not in after),
         any(_leaves(node, name, responses) for statement in wrapped for node in _own(statement)),
         all(isinstance(source.parents[node], ast.Attribute) for node in loads),
     )
