@@ -140,12 +140,12 @@ def _reports(config: pytest.Config) -> tuple[tuple[str, Path], ...]:
         path = Path(config.invocation_params.dir, Path(name).expanduser())
         if any(path == other for _, other in reports):
             raise pytest.UsageError(f"two reports cannot both go to {path}")
-        _check_report(form, path)
+        _check_report(path)
         reports.append((form, path))
     return tuple(reports)
 
 
-def _check_report(form: str, path: Path) -> None:
+def _check_report(path: Path) -> None:
     problem = None
     if path.is_dir():
         problem = "it is a directory"
@@ -155,8 +155,3 @@ def _check_report(form: str, path: Path) -> None:
         problem = "permission denied"
     if problem is not None:
         raise pytest.UsageError(f"the report cannot be written to {path}: {problem}; name another path")
-    if form == "html":
-        from lastcall.ledger import report  # noqa: PLC0415 (only for those who ask for it)
-
-        if not hasattr(report, "as_html"):
-            raise pytest.UsageError("this lastcall writes no HTML report yet; use json:PATH")

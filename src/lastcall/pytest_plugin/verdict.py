@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lastcall.baseline import Baseline, BaselineError, save
-from lastcall.ledger import report as forms
 from lastcall.ledger.ends import mark_known
-from lastcall.ledger.report import Report, merge_reports
+from lastcall.ledger.report import Report, as_html, merge_reports
 from lastcall.ledger.report.words import count
 
 from .findings import Finding, Outcome, entries_of, together
@@ -160,7 +159,7 @@ class Verdict:
         for form, path in self._settings.reports:
             text = json.dumps(report.to_json(), ensure_ascii=False) + "\n"
             if form == "html":
-                text = forms.as_html(report)  # type: ignore[attr-defined]
+                text = as_html(report, of="pytest")
             try:
                 path.write_text(text, encoding="utf-8")
             except OSError as error:
