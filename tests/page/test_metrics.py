@@ -132,6 +132,8 @@ async def test_the_line_of_a_request_is_found_below_the_timing(url: str, request
         await asyncio.gather(call, return_exceptions=True)
     assert responses[0].site.function == "test_the_line_of_a_request_is_found_below_the_timing"
     assert "create_task" in responses[0].site.source
+    # In the order of a stack: a hook below another cannot be taken away.
+    ledger.unwatch()
 
 
 async def test_a_connection_is_counted_when_it_ends(url: str, requests: Histograms) -> None:

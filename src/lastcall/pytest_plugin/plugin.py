@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Generator
 from datetime import datetime
@@ -136,7 +137,8 @@ class LastcallPlugin:
         name = fixturedef.argname
         if fixturedef.scope == "function":
             return Scope(f"fixture {name} of {self._test.name}", self._test)
-        code = getattr(fixturedef.func, "__code__", None)
+        # Older versions of pytest-asyncio put a function of their own round it.
+        code = getattr(inspect.unwrap(fixturedef.func), "__code__", None)
         file = _below(code.co_filename, request.config) if code is not None else fixturedef.baseid
         node = f"{file}::{name}"
         owner = Owner(f"{fixturedef.scope} fixture {name} of {file}", node, f"pytest {node}", "fixture")
