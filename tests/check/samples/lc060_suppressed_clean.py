@@ -6,6 +6,7 @@ import aiohttp
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 warnings.filterwarnings("error", category=ResourceWarning)
 warnings.filterwarnings("ignore", message="subprocess", category=ResourceWarning)
+warnings.filterwarnings("ignore", message="unclosed.*socket", category=ResourceWarning)
 logging.getLogger("asyncio").setLevel(logging.DEBUG)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from .model import Spot
 from .values import Values, place
 
 __all__ = ["Notices"]
 
-OWN_WORDS = ("unclosed client session", "unclosed connector", "unclosed connection", "unclosed")
+OWN_WORDS = ("Unclosed client session <aiohttp", "Unclosed connector <aiohttp", "Unclosed connection <Client")
+"""How aiohttp's messages begin; a filter's message is an expression that has to match the beginning."""
+
 REPORTING = (
     "ClientSession",
     "BaseConnector",
@@ -51,8 +54,9 @@ class Notices(Values):
         self.spots.append(Spot(code, self.scope.func, place(node), subject, detail))
 
     def _suppressed(self, node: ast.Call) -> None:
-        words = [_text(arg) for arg in node.args] + [_text(keyword.value) for keyword in node.keywords]
-        named = [word for word in words if any(own in word.lower() for own in OWN_WORDS)]
+        words = [_text(arg) for arg in node.args[1:]]
+        words += [_text(keyword.value) for keyword in node.keywords if keyword.arg == "message"]
+        named = any("nclosed" in word and _matches_own(word) for word in words)
         category = any(
             "ResourceWarning" in ast.unparse(part)
             for part in [*node.args, *(keyword.value for keyword in node.keywords)]
@@ -90,6 +94,14 @@ class Notices(Values):
         given = [one for _, values in call.args for one in values]
         made = [name for one in given if one[1:].isdigit() for name in self.calls[int(one[1:])].callee]
         return any("loop" in name for name in (*given, *made))
+
+
+def _matches_own(expression: str) -> bool:
+    """Tell whether a filter's message fits one of aiohttp's."""
+    try:
+        return any(re.match(expression, own, re.IGNORECASE) for own in OWN_WORDS)
+    except re.error:
+        return False
 
 
 def _first_text(node: ast.Call) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lastcall.check.facts.model import ASYNC, IN_CLASS, LAMBDA, MAIN_GUARD
+from lastcall.check.facts.model import ASYNC, IN_CLASS, IN_DEFAULT, LAMBDA, MAIN_GUARD, RAISES, Flow
 from lastcall.check.finding import Confidence
 from lastcall.check.ownership.analysis import Analysis
-from lastcall.check.ownership.draft import Draft
+from lastcall.check.ownership.draft import Draft, Note
 from lastcall.check.ownership.judge import Verdict
 
 from .common import confidence, kinds_at, spoken
@@ -38,7 +38,8 @@ def match(analysis: Analysis) -> Iterator[Draft]:
 def _at_import(analysis: Analysis, verdict: Verdict) -> Draft:
     origin = verdict.origin
     call = analysis.program.call(origin.file, origin.number)
-    sure = confidence(analysis, origin.file, "high")
+    # With a loop named, aiohttp takes it; whether that loop is run later cannot be seen.
+    sure = confidence(analysis, origin.file, "medium" if "loop" in call.keywords else "high")
     if call.flags & MAIN_GUARD:
         message = "This session is opened before any event loop runs: open it in the coroutine that is run."
         return analysis.judge.draft("LC021", sure, origin, message)
@@ -60,6 +61,7 @@ def _outside_loop(analysis: Analysis, verdict: Verdict) -> Iterator[Draft]:
     func = analysis.program.func((origin.file, call.func))
     if func.flags & ASYNC or func.flags & LAMBDA or call.func == 0 or origin.factory is not None:
         return
+    yield from _by_module_level_call(analysis, verdict)
     for index, other in enumerate(analysis.program.files[origin.file].facts.calls):
         later = (other.at.end_line, other.at.end_column) >= (call.at.end_line, call.at.end_column)
         if other.func != call.func or not later or not _starts_loop(analysis, origin.file, index):
@@ -68,6 +70,34 @@ def _outside_loop(analysis: Analysis, verdict: Verdict) -> Iterator[Draft]:
         message = f"This session is opened before the event loop runs, which starts in line {other.at.line}."
         yield analysis.judge.draft("LC021", confidence(analysis, origin.file, sure), origin, message)
         return
+
+
+def _by_module_level_call(analysis: Analysis, verdict: Verdict) -> Iterator[Draft]:
+    """Yield a session that a plain function opens whenever it is called, which a module does while imported."""
+    origin = verdict.origin
+    call = analysis.program.call(origin.file, origin.number)
+    flows = [flow for _, flow in analysis.graph.flows.get(origin.node, ())]
+    if not flows or any(flow.guards or _is_fallback(analysis, origin.file, flow) for flow in flows):
+        return
+    for file, number in analysis.graph.sites((origin.file, call.func)):
+        site = analysis.program.call(file, number)
+        if site.func == 0 and not site.flags & (IN_CLASS | IN_DEFAULT | RAISES):
+            sure: Confidence = "medium" if "loop" in call.keywords else "high"
+            message = "This session is opened before any event loop runs: by a call at the top of a module."
+            notes = (Note(file, site.at, "called here, while the module is imported"),)
+            wanted = confidence(analysis, origin.file, sure)
+            yield analysis.judge.draft("LC021", wanted, origin, message, notes)
+            return
+
+
+def _is_fallback(analysis: Analysis, file: int, flow: Flow) -> bool:
+    """Tell whether another value may go to the same place instead: `session or ClientSession()`."""
+    return any(
+        other.at == flow.at and other.source != flow.source
+        for node in analysis.graph.nodes(file, flow.target)
+        for number, other in analysis.graph.into.get(node, ())
+        if number == file
+    )
 
 
 def _starts_loop(analysis: Analysis, file: int, number: int) -> bool:

@@ -158,6 +158,10 @@ class Judge:
             for one in good
         )
         lasting = any(keep.kind != "wild" for keep in found.keeps)
+        here = all((one.file, one.close.func) == (origin.file, call.func) for one in good)
+        if here and not lasting and found.returned == {(origin.file, call.func)}:
+            # Closed if something fails, and returned if not: the caller's to close.
+            return Verdict(origin, found, "returned")
         if not local or lasting or found.returned:
             return Verdict(origin, found, "closed")
         func = self.program.func((origin.file, call.func))
