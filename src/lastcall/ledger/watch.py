@@ -58,10 +58,16 @@ class Ground:
         self.level: Level = level
         self.left = 0
         """How often another watch was begun on it, while nothing was written in its own book."""
+        self.last: Book | None = None
+        """The book of the last of these."""
 
     def is_on(self) -> bool:
         """Tell whether its own book is written in, at its own level."""
-        return (_book, _level) == (self.book, self.level)
+        return _book is self.book and _level == self.level
+
+    def is_lost(self) -> bool:
+        """Tell whether its own book is not written in."""
+        return _book is not self.book or _level is None
 
     def lay(self) -> None:
         """Be there for every watch from now on."""
@@ -84,7 +90,8 @@ class Watch:
     """What `watch` returns: a context manager that ends the watch it began."""
 
     def __init__(self, *, began: bool) -> None:
-        self._began = began
+        self.began = began
+        """Whether this call of `watch` began it, and it has not ended it yet."""
 
     def report(self) -> Report:
         """Return what is known now, as the function `report` does."""
@@ -92,8 +99,8 @@ class Watch:
 
     def unwatch(self) -> None:
         """End the watch, if it was this call of `watch` that began it."""
-        if self._began:
-            self._began = False
+        if self.began:
+            self.began = False
             unwatch()
 
     def __enter__(self) -> Self:
@@ -163,7 +170,9 @@ def unwatch() -> None:
     """
     global _level  # noqa: PLW0603
     if _ground is not None:
-        _ground.resume()
+        if not _ground.is_on():
+            _ground.last = _book
+            _ground.resume()
         return
     _level = None
     close_book()
@@ -171,6 +180,8 @@ def unwatch() -> None:
 
 def current() -> tuple[Book | None, Level | None]:
     """Return the book written last, None if there was none, and the level of the watch, None if it is off."""
+    if _ground is not None and _ground.is_on():
+        return _ground.last, None
     return _book, _level
 
 
@@ -185,7 +196,8 @@ def snapshot(*, ended: bool = False, idle_after: float | None = None) -> Report:
         idle_after: Seconds; a session on which nothing was done for as long, and nothing is in
             use, is called a leak with the evidence `IDLE`. None calls none so.
     """
-    return take(_book, ended=ended, idle_after=idle_after) if _book is not None else Report()
+    book, _ = current()
+    return take(book, ended=ended, idle_after=idle_after) if book is not None else Report()
 
 
 def report(*, idle_after: float | None = None) -> Report:
@@ -210,7 +222,8 @@ def leaks(*, idle_after: float | None = None) -> tuple[Leak, ...]:
 
 def open_sessions() -> tuple[SessionRecord, ...]:
     """Return every session that is open now and was opened under the watch, oldest first."""
-    return open_records(_book) if _book is not None else ()
+    book, _ = current()
+    return open_records(book) if book is not None else ()
 
 
 def count_unclosed_sessions() -> int:
@@ -221,8 +234,9 @@ def count_unclosed_sessions() -> int:
     the watch began. Without it every object the garbage collector knows is looked at, which takes
     about 0.1 s for a million of them.
     """
-    if _level is not None and _book is not None:
-        return count_open(_book)
+    book, level = current()
+    if level is not None and book is not None:
+        return count_open(book)
     client = sys.modules.get("aiohttp.client")
     if client is None:
         return 0

@@ -105,9 +105,8 @@ class RecordingBook(Book):
         self._rows = bytearray()
         self._kept = 0
         # The row written last, to which the next is added if nobody can tell them apart.
-        self._last: tuple[Opening, Outcome] | None = None
-        self._last_at = 0
-        self._last_until = 0.0
+        # (Whose it is, how it ended, where it begins, until when the next is alike.)
+        self._last: tuple[Opening, Outcome, int, float] | None = None
 
     def take_rows(self) -> bytes:
         """Give away the rows of all that ended since this was last asked."""
@@ -183,8 +182,8 @@ class RecordingBook(Book):
         now = monotonic()
         if entry.use is None:
             last = self._last
-            if last is not None and last[0] is entry and last[1] == outcome and now < self._last_until:
-                count_one_more(self._rows, self._last_at)
+            if last is not None and last[0] is entry and last[1] == outcome and now < last[3]:
+                count_one_more(self._rows, last[2])
                 return
         else:
             self._let_go(entry)
@@ -194,9 +193,9 @@ class RecordingBook(Book):
             return
         self._kept += 1
         row = pack(self.row_of(entry, outcome, now))
-        self._last = (entry, outcome) if entry.use is None else None
-        self._last_at, self._last_until = len(self._rows), now + TICK_S
         self._rows += row
+        at = len(self._rows) - len(row)
+        self._last = (entry, outcome, at, now + TICK_S) if entry.use is None else None
 
     def _let_go(self, entry: Opening) -> None:
         use = entry.use

@@ -3,7 +3,7 @@
 // Nothing is drawn for each of a hundred thousand sessions: a closed band shows how many were open at each pixel,
 // an opened one paints each pixel of its rows once.
 
-const BAND = 34, ROWS = 260, LANE = 12, THICK = 18;
+const BAND = 34, ROWS = 260, LANE = 12, THICK = 18, LANES_OPENED = 14, ROWS_OPENED = 2000;
 
 class Band {
   constructor(sessions, site, timeline) {
@@ -66,6 +66,13 @@ class Band {
       const lane = this.laneOf[row - first];
       this.lanes[lane][sizes[lane]++] = row;
     }
+  }
+
+  // Whether it has so few lanes that it may as well be open from the beginning.
+  get isSlim() {
+    if (this.site.rows > ROWS_OPENED) return false;
+    this.arrange();
+    return this.lanes.length <= LANES_OPENED;
   }
 
   get height() {

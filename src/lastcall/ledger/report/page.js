@@ -128,9 +128,10 @@ async function main() {
   titles();
   const place = h("div", {});
   $("main").append(about(), tiles(), leaks(), place);
-  const sessions = history && await readSessions(history);
+  const isAble = "DecompressionStream" in window, sessions = history && isAble ? await readSessions(history) : null;
   const timeline = sessions?.size ? new Timeline(sessions, [0, Math.max(history.seconds, 1e-3)], "run") : null;
   const lines = linesOf(report, sessions);
+  if (!isAble) place.append(h("p", { class: "banner" }, "This browser is too old to show the line of time."));
   if (timeline) place.append(overTime(sessions, timeline));
   if (lines.length) place.append(new LinesTable(lines, timeline, sessions).element);
   $("main").append(...[churns(), others()].flat(Infinity));

@@ -1,6 +1,6 @@
 // After charts.js and bands.js: the line of time, a band for each line of code, in it a bar for each session.
 
-const BANDS_SHOWN = 12, LANES_OPENED = 14, NEAR = 3;
+const BANDS_SHOWN = 12, BANDS_OPENED = 6, NEAR = 3;
 const TONES = {
   lived: "--bar", used: "--bar-used", leak: "--bar-leak", leakUsed: "--bar-leak-used", open: "--bar-open",
   openUsed: "--bar-open-used",
@@ -61,8 +61,8 @@ class Timeline extends Chart {
     this.bands.slice(this.list.children.length, most).forEach((band, index) => {
       this.list.append(band.element);
       seen.observe(band.element);
-      const few = band.site.rows <= 2000 && (band.arrange(), band.lanes.length <= LANES_OPENED);
-      if (few && this.list.children.length <= 6 || index === 0 && most === BANDS_SHOWN) band.toggle(true);
+      const isEarly = this.list.children.length <= BANDS_OPENED, isFirst = index === 0 && most === BANDS_SHOWN;
+      if (isFirst || isEarly && band.isSlim) band.toggle(true);
     });
     this.rest.hidden = this.list.children.length === this.bands.length;
     if (this.width) this.draw();
@@ -169,7 +169,7 @@ class Timeline extends Chart {
 
   read(event) {
     const y = event.clientY, when = this.fromX(event.clientX - this.svg.getBoundingClientRect().left);
-    const boxes = this.shownBands().map(band => [band, band.canvas.getBoundingClientRect()]);
+    const boxes = this.bands.filter(band => band.isSeen).map(band => [band, band.canvas.getBoundingClientRect()]);
     const [band, box] = boxes.find(([, { top, bottom }]) => y >= top && y < bottom) || [];
     if (!band) return;
     const near = (this.part[1] - this.part[0]) * NEAR / this.inner;
