@@ -129,12 +129,15 @@ class Close(NamedTuple):
 class Flag(NamedTuple):
     """Something remembers whether a session was passed in."""
 
+    func: int
+    """The function it stands in."""
+
     target: str
     kind: str
     """"none" (compared with None, or `not x`), "const" (True or False), "name" (a copy of another name)."""
 
-    source: str
-    """What is compared or copied; "True" or "False" for a constant."""
+    sources: list[str]
+    """What is compared or copied, as values; for a constant, what the conditions around it mention."""
 
 
 class Func(NamedTuple):

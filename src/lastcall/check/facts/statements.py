@@ -130,21 +130,15 @@ class Statements(Annotations):
 
     def _flag(self, places: list[str], value: ast.expr) -> None:
         """Note a variable that may remember whether a session was passed in."""
-        kind, source = "", ""
+        kind, sources = "", []
         if isinstance(value, ast.Constant) and isinstance(value.value, bool):
-            kind, source = "const", str(value.value)
-        elif isinstance(value, ast.Compare) and isinstance(value.ops[0], ast.Is | ast.IsNot | ast.Eq):
-            kind, source = "none", dotted(value.left)
-        elif isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not):
-            kind, source = "none", dotted(value.operand)
-        elif isinstance(value, ast.Call) and dotted(value.func) == "bool":
-            kind, source = "none", dotted(value.args[0]) if value.args else ""
-        elif isinstance(value, ast.BoolOp):
-            kind, source = "none", ""
+            kind, sources = "const", self.guard_names()
         elif isinstance(value, ast.Name | ast.Attribute):
-            kind, source = "name", dotted(value)
+            kind, sources = "name", self._peek(value)
+        elif isinstance(value, ast.Compare | ast.UnaryOp | ast.BoolOp) or _is_call_of(value, "bool"):
+            kind, sources = "none", self._names_in(value)
         if kind:
-            self.flags.extend(Flag(target, kind, source) for target in places)
+            self.flags.extend(Flag(self.scope.func, target, kind, sources) for target in places)
 
     # Leaving and branching
 
@@ -432,3 +426,7 @@ def _stops_early(body: list[ast.stmt]) -> bool:
 def _counts(node: ast.expr) -> bool:
     """Tell whether a loop only counts, as one that tries again does."""
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"
+
+
+def _is_call_of(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name

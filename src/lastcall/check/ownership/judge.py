@@ -13,6 +13,7 @@ from lastcall.check.facts.model import (
     IN_DEFAULT,
     LAMBDA,
     SYNC_WITH,
+    Flag,
     Flow,
     Func,
 )
@@ -129,20 +130,24 @@ class Judge:
     def _is_ownership_flag(self, file: int, guard: str) -> bool:
         """Tell whether a name remembers that the session was not passed in."""
         head, _, attr = guard.rpartition(".")
-        flags = [flag for flag in self.program.files[file].facts.flags if flag.target == guard]
+        flags = [(file, flag) for flag in self.program.files[file].facts.flags if flag.target == guard]
         if guard.startswith("@") and attr and head[1:].isdigit():
             refs = self.program.ancestors((file, int(head[1:])))
             flags = [
-                flag
+                (ref[0], flag)
                 for ref in refs
                 for flag in self.program.files[ref[0]].facts.flags
                 if flag.target == f"@{ref[1]}.{attr}"
             ]
-        if any(flag.kind == "name" for flag in flags):
+        if any(flag.kind == "name" for _, flag in flags):
             return False
-        if any(flag.kind == "none" for flag in flags):
-            return True
-        return {flag.source for flag in flags if flag.kind == "const"} >= {"True", "False"}
+        return any(self._mentions_parameter(number, flag) for number, flag in flags)
+
+    def _mentions_parameter(self, file: int, flag: Flag) -> bool:
+        """Tell whether a flag depends on a parameter of the function that sets it: `session is None`."""
+        func = self.program.func((file, flag.func))
+        params = {f"{flag.func}:{name}" for name, _, _ in func.params}
+        return not params.isdisjoint(flag.sources)
 
     def _is_finalizer(self, closing: Closing) -> bool:
         return (closing.file, closing.close.func) in self._finalizers
@@ -186,7 +191,9 @@ class Judge:
         where = f"in line {line} " if kind != "end" else ""
         if kind == "yield":
             where = ""
-        confidence = self._confidence(origin, "medium" if kind == "end" else "high")
+        # What was put where others find it may be closed by them.
+        doubtful = kind == "end" or (kind != "yield" and bool(found.keeps))
+        confidence = self._confidence(origin, "medium" if doubtful else "high")
         message = f"This session stays open when {words} {where}skips its `close()`."
         if kind == "end":
             message = (
