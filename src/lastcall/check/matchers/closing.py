@@ -40,7 +40,7 @@ def _not_awaited(analysis: Analysis, file: int, close: Close) -> Iterator[Draft]
     sure: Confidence = "high"
     if kinds == {"given"} or not is_certain(analysis, file, close.value):
         sure = "medium"
-    message = "`close()` is a coroutine function: without `await` the session stays open."
+    message = "This close is not awaited: nothing of it runs, and the session stays open."
     subject = spoken(close.value)
     yield Draft("LC005", confidence(analysis, file, sure), file, close.at, close.func, message, (), subject)
 
