@@ -146,6 +146,8 @@ def test_the_page_shows_the_program(browser: webdriver.Chrome, page: str, size: 
     assert browser.title == "app.py · lastcall"
     wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert browser.execute_script(wide) == 0
+    outside = "return arguments[0].scrollWidth - arguments[0].clientWidth"
+    assert browser.execute_script(outside, one(browser, "article:has(> .sites)")) <= 0
     paper = browser.execute_script(
         "return getComputedStyle(document.querySelector('.timeline')).backgroundColor"
     )
