@@ -90,8 +90,7 @@ class Watch:
     """What `watch` returns: a context manager that ends the watch it began."""
 
     def __init__(self, *, began: bool) -> None:
-        self.began = began
-        """Whether this call of `watch` began it, and it has not ended it yet."""
+        self._began = began
 
     def report(self) -> Report:
         """Return what is known now, as the function `report` does."""
@@ -99,8 +98,8 @@ class Watch:
 
     def unwatch(self) -> None:
         """End the watch, if it was this call of `watch` that began it."""
-        if self.began:
-            self.began = False
+        if self._began:
+            self._began = False
             unwatch()
 
     def __enter__(self) -> Self:

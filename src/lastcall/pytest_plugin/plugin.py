@@ -15,6 +15,7 @@ from lastcall import ledger
 from lastcall.ledger.ends import mistrust
 from lastcall.ledger.records import Leak
 from lastcall.ledger.scopes import Scope, current_scope, no_scope
+from lastcall.ledger.snapshot import take
 from lastcall.ledger.watch import Ground, current
 
 from .ending import RunEnding
@@ -59,7 +60,9 @@ class LastcallPlugin:
         assert level is not None
         self._book = book
         self._ground = Ground(book, level)
-        self._ground.lay()
+        if self._watch._began:
+            # Under `lastcall run` it is not ours to hide.
+            self._ground.lay()
         self._left = 0
         book.scope_elsewhere = self._scopes.elsewhere
         self._scopes.install()
@@ -151,7 +154,7 @@ class LastcallPlugin:
 
     def _was_left(self) -> bool:
         """Tell whether a test has begun a watch of its own, so that ours did not see everything."""
-        return self._ground.left != self._left or current()[0] is not self._book
+        return self._ground.left != self._left or self._ground.is_lost()
 
     # -- what it left open
 
@@ -216,7 +219,7 @@ class LastcallPlugin:
         from .findings import Outcome  # noqa: PLC0415
 
         return Outcome.of(
-            ledger.report(),
+            take(self._book),
             self._judge.findings,
             weak=sorted(self._judge.weak),
             tests=self._tests,
