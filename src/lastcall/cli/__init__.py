@@ -32,6 +32,7 @@ COMMANDS = {
     "run": "Run a program and name every line that leaks a session.",
     "check": "Find the sessions nobody closes in source, before it runs.",
     "explain": "Say what a rule of check means, and how it is mended.",
+    "lsp": "Serve an editor with what check finds.",
     "github": "Receive GitHub's webhooks and lose none.",
     "llm": "Send a file of requests to a model server; each answered exactly once.",
 }

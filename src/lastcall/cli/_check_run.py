@@ -104,7 +104,9 @@ class Check:
         self._write(statistics(report) if settings.statistics else self._rendered(report))
         if not settings.quiet:
             self.notes.append(summary(report))
-        write_all(sys.stderr, "".join(f"lastcall: {note}\n" for note in self.notes))
+        # The excerpts of the full form are told apart by blank lines, the summary from the last of them.
+        gap = "\n" if self.notes and report.findings and settings.form == "full" else ""
+        write_all(sys.stderr, gap + "".join(f"lastcall: {note}\n" for note in self.notes))
         if nothing_was_read(report):
             return 2
         return 1 if (report.findings or self.fails) and not settings.exit_zero else 0

@@ -56,6 +56,7 @@ __all__ = ["command"]
     "--unsafe-fixes", is_flag=True, help="With --fix or --diff: also what may change what the program does."
 )
 @click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing.")
+@click.option("--watch", is_flag=True, help="Check again whenever a file changes, until Ctrl-C.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even when there are findings.")
 @click.option("--no-cache", is_flag=True, help="Neither read nor write .lastcall_cache.")
 @click.option("--quiet", is_flag=True, help="Print findings only.")
@@ -76,6 +77,7 @@ def command(
     *,
     update_baseline: bool,
     no_cache: bool,
+    watch: bool,
     **options: object,
 ) -> int:
     """
@@ -101,12 +103,21 @@ def command(
     """  # noqa: D301 (click's mark for a paragraph that keeps its lines)
     if options["unsafe_fixes"] and not (options["fix"] or options["diff"]):
         raise click.UsageError("--unsafe-fixes goes with --fix or --diff")
-    config = read_config(paths, select, ignore, confidence)
-    settings = Settings(
-        paths=paths or (".",),
-        config=config,
-        cache=None if no_cache else Path(config.root or ".") / ".lastcall_cache",
-        known=KnownFindings.read(baseline, update=update_baseline),
-        **options,  # type: ignore[arg-type]
-    )
-    return Check(settings).once()
+    if watch and (options["fix"] or options["diff"]):
+        raise click.UsageError("--watch goes with neither --fix nor --diff")
+
+    def settings() -> Settings:
+        config = read_config(paths, select, ignore, confidence)
+        return Settings(
+            paths=paths or (".",),
+            config=config,
+            cache=None if no_cache else Path(config.root or ".") / ".lastcall_cache",
+            known=KnownFindings.read(baseline, update=update_baseline),
+            **options,  # type: ignore[arg-type]
+        )
+
+    if watch:
+        from ._check_watch import watch as watch_files  # noqa: PLC0415
+
+        return watch_files(settings)
+    return Check(settings()).once()

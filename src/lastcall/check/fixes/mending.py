@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lastcall.check.finding import Applicability, Finding, Result
@@ -45,10 +45,27 @@ def with_plans(findings: Iterable[Finding], sources: Sources) -> tuple[Finding, 
     return tuple(replace(one, fix=plans.fix(one)) for one in findings)
 
 
-def with_fixes(findings: Iterable[Finding], overlay: Overlay, sources: Sources) -> tuple[Finding, ...]:
-    """Return findings with the fixes that proved right."""
+def with_fixes(
+    findings: Iterable[Finding],
+    overlay: Overlay,
+    sources: Sources,
+    texts: Mapping[str, str] | None = None,
+) -> tuple[Finding, ...]:
+    """
+    Return findings with the fixes that proved right.
+
+    Args:
+        findings: Of the project as it is with *texts*.
+
+        overlay: The project.
+
+        sources: The text of its files, *texts* included.
+
+        texts: From path to what stands for a file's text, such as an editor's buffer.
+    """
     planned = with_plans(findings, sources)
-    good = set(map(id, _proven([one for one in planned if one.fix is not None], overlay, sources)))
+    fixable = [one for one in planned if one.fix is not None]
+    good = set(map(id, _proven(fixable, overlay, sources, texts or {})))
     return tuple(one if id(one) in good else replace(one, fix=None) for one in planned)
 
 
@@ -100,12 +117,11 @@ def _meet(one: Finding, other: Finding) -> bool:
 
 
 def _proven(
-    findings: Sequence[Finding], overlay: Overlay, sources: Sources, texts: dict[str, str] | None = None
+    findings: Sequence[Finding], overlay: Overlay, sources: Sources, texts: Mapping[str, str]
 ) -> list[Finding]:
     """Return the findings whose fixes do what they shall, tried all at once, then one by one."""
     if not findings:
         return []
-    texts = texts or {}
     before = _keys(overlay.check(texts, every_rule=True))
     apart = _apart(findings)
     if len(apart) == len(findings) and _is_right(findings, before, overlay, sources, texts):
@@ -118,7 +134,7 @@ def _is_right(
     before: Counter[Key],
     overlay: Overlay,
     sources: Sources,
-    texts: dict[str, str],
+    texts: Mapping[str, str],
 ) -> bool:
     changed = _changed(findings, sources)
     if not all(_parses(text) for text in changed.values()):
