@@ -167,7 +167,7 @@ class Scan:
             self.cache.changed = True
         workers = self.jobs or min(os.cpu_count() or 1, 8)
         size = sum(len(job.data) for job in jobs)
-        if workers < 2 or size < WORTH_A_PROCESS * (1 if self.jobs else 2) or not _can_fork():  # noqa: PLR2004
+        if workers < 2 or size < WORTH_A_PROCESS or not _can_fork():  # noqa: PLR2004
             return map(_extract, jobs)
         return _in_processes(jobs, workers)
 

@@ -419,8 +419,14 @@ def _expects_failure(node: ast.Call) -> bool:
 
 def _stops_early(body: list[ast.stmt]) -> bool:
     """Tell whether a loop tries one thing after the other until one succeeds."""
-    inner = [child for node in body for child in ast.walk(node)]
-    return any(isinstance(child, ast.Return | ast.Break) for child in inner)
+    todo: list[ast.AST] = list(body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Return | ast.Break):
+            return True
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            todo += getattr(node, name, None) or () if not isinstance(node, ast.IfExp | ast.Lambda) else ()
+    return False
 
 
 def _counts(node: ast.expr) -> bool:

@@ -13,16 +13,21 @@ REGISTER = frozenset({"=atexit.register", "=weakref.finalize"})
 def finalizer_functions(graph: Graph) -> set[FuncRef]:
     """Return the functions that run as finalizers, those that only finalizers call included."""
     found = _direct(graph)
-    if not found:
-        return found
     # One hop is what is seen in practice: `__del__` calls `_close_now()`.
-    for number, file in enumerate(graph.program.files):
-        for index, func in enumerate(file.facts.funcs):
-            if (number, index) in found or not func.name.startswith("_"):
-                continue
-            callers = {(site[0], graph.program.call(*site).func) for site in graph.sites((number, index))}
-            if callers and callers <= found:
-                found.add((number, index))
+    for ref in sorted(_called_by(graph, found) - found):
+        callers = {(site[0], graph.program.call(*site).func) for site in graph.sites(ref)}
+        if graph.program.func(ref).name.startswith("_") and callers <= found:
+            found.add(ref)
+    return found
+
+
+def _called_by(graph: Graph, funcs: set[FuncRef]) -> set[FuncRef]:
+    """Return the functions that some of *funcs* call."""
+    found: set[FuncRef] = set()
+    for number in {ref[0] for ref in funcs}:
+        for index, call in enumerate(graph.program.files[number].facts.calls):
+            if (number, call.func) in funcs:
+                found.update(one.ref for one in graph.targets(number, index) if one.kind == "func")
     return found
 
 
