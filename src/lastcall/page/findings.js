@@ -87,4 +87,8 @@ function churn(item) {
       item.spared_s && `and ${age(item.spared_s)} of connecting`, item.distribution && `in ${origin(item.distribution)}`));
 }
 
-const process = item => [`${item.pid} ${item.program}`, item.state, number(item.opened), number(item.closed), number(item.leaked)];
+const PROCESS = ["process", "opened", "closed", "leaked"];
+const process = item => [
+  h("div", {}, `${item.pid} ${item.program}`, h("div", { class: "soft" }, item.state)),
+  number(item.opened), number(item.closed), number(item.leaked),
+];

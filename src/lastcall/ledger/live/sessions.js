@@ -71,7 +71,7 @@ function render(report) {
     section("A session for each call", report.churn, churn, { more: more.churn,
       note: "No leak, but each pays for connections of its own." }),
     section("Processes", report.processes.length ? [report.processes] : [], all =>
-      card("processes", "", table(["process", "state", "opened", "closed", "leaked"], all.map(process))),
+      card("processes", "", table(PROCESS, all.map(process))),
     { more: more.processes, total: report.processes.length + more.processes }));
   morph($("main"), built);
 }

@@ -114,13 +114,13 @@ function overTime(sessions, timeline) {
 // -- all of it
 
 function others() {
-  const { processes, responses, pools } = report, columns = ["process", "state", "opened", "closed", "leaked"];
+  const { processes, responses, pools } = report;
   return [
     section("Open responses", responses, response,
       { note: "Each holds a connection of its pool until it is read or released." }),
     section("Pools that made requests wait", pools, pool),
     section("Processes", processes.length ? [processes] : [],
-      all => card("", "", table(columns, all.map(process))), { total: processes.length }),
+      all => card("", "", table(PROCESS, all.map(process))), { total: processes.length }),
   ];
 }
 
