@@ -10,31 +10,18 @@ What ignore comments do: findings they take away, and findings about them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .comments import Ignore, Named, read_ignores
 from .config import CheckConfig
 from .finding import Finding, Fix, Related, Result, fingerprint
 from .rules import BY_CODE, UnknownRuleError, find_rule, selected_codes
+from .settled import Settled
 from .text import Sources
 
-__all__ = ["Settled", "settle_ignores"]
+__all__ = ["settle_ignores"]
 
 UNUSED, UNKNOWN = "LC090", "LC091"
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """Findings, after the ignore comments were heard."""
-
-    findings: tuple[Finding, ...]
-    """Those left, with those about the comments themselves; sorted as in `Result`."""
-
-    ignored: tuple[tuple[Finding, str], ...]
-    """Those taken away, each with the reason that its comment gives, which may be empty."""
-
-    uses_noqa: bool
-    """Whether a `noqa` comment names a rule of ours."""
 
 
 def settle_ignores(result: Result, config: CheckConfig, sources: Sources | None = None) -> Settled:

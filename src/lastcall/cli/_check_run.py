@@ -12,18 +12,18 @@ import click
 
 from lastcall.check import CheckConfig, ConfigError, Finding, Result, UnknownRuleError, run, selected_codes
 from lastcall.check.finding import Confidence
-from lastcall.check.ignores import settle_ignores
 from lastcall.check.output import Form, Report, Suppressed, render
 from lastcall.check.output.words import count, printable
+from lastcall.check.settled import Settled
 from lastcall.check.text import Sources, decoded, encoded
 
-from ._check_baseline import KnownFindings, Settlement
-from ._check_hints import ruff_hints
 from ._terminal import ColorChoice, has_color, width_of, write_all
 
 if TYPE_CHECKING:
     from lastcall.check.fixes.mending import Mended
     from lastcall.check.fixes.overlay import Overlay
+
+    from ._check_baseline import KnownFindings, Settlement
 
 __all__ = ["Check", "Settings", "read_config"]
 
@@ -119,10 +119,12 @@ class Check:
 
     def _report(self, result: Result) -> Report:
         sources = Sources()
-        settled = settle_ignores(result, self.settings.config, sources)
+        settled = self._settled(result, sources)
         told = tuple(one for one in settled.findings if self._is_told(one))
         suppressed = [Suppressed(one, "comment", why) for one, why in settled.ignored if self._is_told(one)]
         if settled.uses_noqa and not self.settings.quiet:
+            from ._check_hints import ruff_hints  # noqa: PLC0415
+
             self.notes += [f"hint: {hint}" for hint in ruff_hints(Path(self.settings.config.root or "."))]
         doubtful = len(settled.findings) - len(told)
         if self.settings.known is not None:
@@ -137,6 +139,13 @@ class Check:
             problems=result.problems,
             sources=sources,
         )
+
+    def _settled(self, result: Result, sources: Sources) -> Settled:
+        if not result.commented:
+            return Settled(result.findings)
+        from lastcall.check.ignores import settle_ignores  # noqa: PLC0415 (most projects have no such comment)
+
+        return settle_ignores(result, self.settings.config, sources)
 
     def _settle(
         self, known: KnownFindings, told: tuple[Finding, ...], found: tuple[Finding, ...], result: Result
@@ -169,7 +178,7 @@ class Check:
     def _to_mend(self, result: Result, sources: Sources) -> list[Finding]:
         """Return the findings that would be told."""
         known = self.settings.known
-        settled = settle_ignores(result, self.settings.config, sources)
+        settled = self._settled(result, sources)
         told = [one for one in settled.findings if self._is_told(one)]
         return [one for one in told if known is None or not known.knows(one)]
 
@@ -200,10 +209,12 @@ class Check:
         """Return findings with what may mend them, as far as the form can show it."""
         if not findings or self.settings.statistics or self.settings.form not in SHOWING | CARRYING:
             return findings
-        from lastcall.check.fixes.mending import with_fixes, with_plans  # noqa: PLC0415
-
         if self.settings.form in SHOWING:
+            from lastcall.check.fixes.planning import with_plans  # noqa: PLC0415
+
             return with_plans(findings, sources)
+        from lastcall.check.fixes.mending import with_fixes  # noqa: PLC0415
+
         return with_fixes(findings, self._overlay(), sources)
 
     def _is_told(self, finding: Finding) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lastcall.check.finding import Confidence
 from lastcall.check.output import FORMS
 
-from ._check_baseline import KnownFindings
 from ._check_run import Check, Settings, read_config
+
+if TYPE_CHECKING:
+    from ._check_baseline import KnownFindings
 
 __all__ = ["command"]
 
@@ -112,7 +115,7 @@ def command(
             paths=paths or (".",),
             config=config,
             cache=None if no_cache else Path(config.root or ".") / ".lastcall_cache",
-            known=KnownFindings.read(baseline, update=update_baseline),
+            known=_known(baseline, update=update_baseline),
             **options,  # type: ignore[arg-type]
         )
 
@@ -121,3 +124,11 @@ def command(
 
         return watch_files(settings)
     return Check(settings()).once()
+
+
+def _known(baseline: str | None, *, update: bool) -> KnownFindings | None:
+    if baseline is None and not update:
+        return None
+    from ._check_baseline import KnownFindings  # noqa: PLC0415 (a check shall start quickly)
+
+    return KnownFindings.read(baseline, update=update)

@@ -12,10 +12,10 @@ from lastcall.check.text import Sources
 
 from .edits import apply_edits, overlap
 from .overlay import Overlay
-from .planning import Plans
+from .planning import with_plans
 from .source import Source
 
-__all__ = ["Mended", "mend", "with_fixes", "with_plans"]
+__all__ = ["Mended", "mend", "with_fixes"]
 
 MAX_ROUNDS = 20
 """Fixes that touch the same lines are applied one round after the other."""
@@ -37,12 +37,6 @@ class Mended:
 
     findings: list[Finding] = field(default_factory=list)
     """What is gone."""
-
-
-def with_plans(findings: Iterable[Finding], sources: Sources) -> tuple[Finding, ...]:
-    """Return findings with fixes that were not tried; good enough to tell that there may be one."""
-    plans = Plans(sources.text)
-    return tuple(replace(one, fix=plans.fix(one)) for one in findings)
 
 
 def with_fixes(

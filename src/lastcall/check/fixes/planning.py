@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from lastcall.check.finding import Finding, Fix
+from lastcall.check.text import Sources
 
 from .owners import add_close, close_before_replacing, remember_owner
 from .small import await_close, enter_asynchronously, leave_shared_open, remove_filter
 from .source import Source
 from .wrapping import close_in_any_case, enter_response, enter_session
 
-__all__ = ["PLANS", "Plans"]
+__all__ = ["PLANS", "with_plans"]
 
 PLANS: dict[str, Callable[[Finding, Source], Fix | None]] = {
     "LC001": enter_session,
@@ -28,7 +30,13 @@ PLANS: dict[str, Callable[[Finding, Source], Fix | None]] = {
 """From a rule's code to what plans its fix. Ignore comments (LC090, LC091) bring their own."""
 
 
-class Plans:
+def with_plans(findings: Iterable[Finding], sources: Sources) -> tuple[Finding, ...]:
+    """Return findings with fixes that were not tried; good enough to tell that there may be one."""
+    plans = _Plans(sources.text)
+    return tuple(replace(one, fix=plans.fix(one)) for one in findings)
+
+
+class _Plans:
     """Fixes for the findings of some files, each file parsed once."""
 
     def __init__(self, text: Callable[[str], str]) -> None:
