@@ -65,13 +65,17 @@ def extract(source: bytes, module: str, *, is_package: bool = False) -> Facts:
     hints = _hints(text) if "lastcall:" in text else {}
     run = Statements(module, hints, is_package=is_package)
     try:
-        imports = run.module_body(tree.body)
+        imports = run.module_body(tree.body, _globals(tree) if "global " in text else set())
     except RecursionError as error:
         raise UnreadableError("nested too deeply") from error
     rows = {str(line): hint for line, hint in hints.items()}
     return Facts(
         run.classes, run.funcs, run.calls, run.flows, run.closes, run.flags, imports, rows, run.spots
     )
+
+
+def _globals(tree: ast.Module) -> set[str]:
+    return {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
 
 
 def _hints(text: str) -> dict[int, str]:

@@ -36,8 +36,15 @@ class Scope:
                 return scope.bindings[name]
             if name in scope.locals:
                 return f"{scope.func}:{name}"
+            if scope.outer is None:
+                return scope.starred(name)
             scope = scope.outer
         return ""
+
+    def starred(self, name: str) -> str:
+        """Return what a name is by `from aiohttp import *`, the one such import that concerns us."""
+        full = self.bindings.get("*", "")
+        return f"=aiohttp.{name}" if full == "=aiohttp.*" and name[:1].isupper() else ""
 
 
 def dotted(node: ast.expr) -> str:

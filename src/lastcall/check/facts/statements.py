@@ -46,8 +46,16 @@ class Statements(Annotations):
         self.is_package = is_package
         self.hints = hints
 
-    def module_body(self, body: list[ast.stmt]) -> dict[str, str]:
-        """Run through a whole module, and return what its imports bind."""
+    def module_body(self, body: list[ast.stmt], shared: set[str]) -> dict[str, str]:
+        """
+        Run through a whole module, and return what its imports bind.
+
+        Args:
+            body: The module's statements.
+
+            shared: Names that functions declare `global`: variables of the module without its word.
+        """
+        self.scope.locals |= shared
         last = body[-1].end_lineno if body else 1
         self.funcs.append(_func("", "", -1, -1, Place(1, 0, last or 1, 0)))
         imports = self._bind(self.scope, names_in(body))

@@ -264,26 +264,27 @@ class Values:
         if name in STORING_METHODS and bases and given:
             self.flow(given, elements(bases), node)
             return [*elements(bases), *given] if name == "setdefault" else []
-        if isinstance(node.func, ast.Name) and name in PASSING and not self.scope.find(name):
-            return given
-        if name == "cast" and given:
-            return given
         if name == "__aenter__" and bases:
             return bases
-        if name == "getattr" and len(node.args) > 1:
-            # An attribute whose name is only known at run time may be any.
-            attr = str(node.args[1].value) if isinstance(node.args[1], ast.Constant) else "*"
-            if attr in CLOSERS:
-                self.close(_receivers(self.eval(node.args[0])), node, "later")
-            return [
-                *(attribute(base, attr) for base in self.eval(node.args[0])),
-                *self.eval_all(node.args[2:]),
-            ]
-        if name == "setattr" and len(node.args) == 3 and isinstance(node.args[1], ast.Constant):  # noqa: PLR2004
-            targets = [attribute(base, str(node.args[1].value)) for base in self.eval(node.args[0])]
-            self.flow(self.eval(node.args[2]), targets, node)
-            return []
+        builtin = isinstance(node.func, ast.Name) and not self.scope.find(name)
+        if given and (name == "cast" or (builtin and name in PASSING)):
+            return given
+        if builtin and name in {"getattr", "setattr"} and len(node.args) > 1:
+            return self._named_attribute(node, name)
         return None
+
+    def _named_attribute(self, node: ast.Call, name: str) -> list[str] | None:
+        """Return what `getattr` gives back, or record what `setattr` does."""
+        owner, key, *rest = node.args
+        # An attribute whose name is only known at run time may be any.
+        attr = str(key.value) if isinstance(key, ast.Constant) else "*"
+        found = [attribute(base, attr) for base in self.eval(owner)]
+        if name == "setattr":
+            self.flow(self.eval_all(rest), found, node)
+            return []
+        if attr in CLOSERS:
+            self.close(_receivers(self.eval(owner)), node, "later")
+        return [*found, *self.eval_all(rest)]
 
     def eval_all(self, nodes: Iterable[ast.expr]) -> list[str]:
         """Return what any of *nodes* may be worth."""

@@ -73,7 +73,7 @@ def _outside_loop(analysis: Analysis, verdict: Verdict) -> Iterator[Draft]:
 
 
 def _by_module_level_call(analysis: Analysis, verdict: Verdict) -> Iterator[Draft]:
-    """Yield a session that a plain function opens whenever it is called, which a module does while imported."""
+    """Yield a session that a plain function opens, if a module calls it while it is imported."""
     origin = verdict.origin
     call = analysis.program.call(origin.file, origin.number)
     flows = [flow for _, flow in analysis.graph.flows.get(origin.node, ())]

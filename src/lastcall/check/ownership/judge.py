@@ -9,8 +9,6 @@ from lastcall.check.facts.model import (
     ASYNC_GENERATOR,
     ASYNC_WITH,
     GENERATOR,
-    IN_CLASS,
-    IN_DEFAULT,
     LAMBDA,
     SYNC_WITH,
     Flag,
@@ -59,20 +57,11 @@ class Judge:
             return Verdict(origin, found, "entered")
         if call.flags & SYNC_WITH:
             return Verdict(origin, found, "LC031")
-        if self._at_import(origin) and not origin.loopless:
+        if call.func == 0 and not origin.loopless:
             return Verdict(origin, found, "import")
         if found.owned_by_hint or self._owner_is_known(found):
             return Verdict(origin, found, "hinted")
         return self._by_closings(origin, found)
-
-    def _at_import(self, origin: Origin) -> bool:
-        call = self.program.call(origin.file, origin.number)
-        if call.flags & IN_DEFAULT:
-            return self._at_module_level(origin)
-        return (call.func == 0 or bool(call.flags & IN_CLASS)) and self._at_module_level(origin)
-
-    def _at_module_level(self, origin: Origin) -> bool:
-        return self.program.call(origin.file, origin.number).func == 0
 
     def _owner_is_known(self, found: Reach) -> bool:
         for keep in found.keeps:
@@ -254,10 +243,8 @@ class Judge:
 
     def _receiver_is_closed(self, found: Reach) -> bool:
         """Tell whether an object of another library that was given the session is closed: it may close it."""
-        for file, number, _ in found.foreign:
-            if reach(self.graph, [f"{file}|#{number}"]).closings:
-                return True
-        return False
+        results = (f"{file}|#{number}" for file, number, _ in found.foreign)
+        return any(reach(self.graph, [result]).closings for result in results)
 
     def _connector_is_closed(self, origin: Origin) -> bool:
         """Tell whether the connector the session was given is closed, and the session with it."""
