@@ -80,4 +80,3 @@ def test_what_is_taken_apart_is_put_together_again(tmp_path: Path, monkeypatch: 
                 wrong.append(f"{path}: {fixed}")
     assert not wrong, wrong[0]
     assert outcomes["mended"] >= MENDED * outcomes.total(), outcomes
-

@@ -66,11 +66,11 @@ def difference(path: str, before: str, after: str) -> str:
 
 
 def _line_end(text: str) -> str:
-    """Return how the first line of a text ends; LF if it has only one."""
+    """Return how the lines of a text end."""
     first = text.find("\n")
     if first > 0 and text[first - 1] == "\r":
         return "\r\n"
-    return "\r" if first < 0 and "\r" in text else "\n"
+    return "\n"
 
 
 def _starts(lines: list[str]) -> list[int]:

@@ -50,25 +50,27 @@ def leave_shared_open(finding: Finding, source: Source) -> Fix | None:
     statement = _entering(finding, source)
     if not isinstance(statement, ast.AsyncWith) or len(statement.items) != 1:
         return None
-    item, first = statement.items[0], statement.body[0]
-    header = source.lines[statement.lineno - 1 : first.lineno - 1]
-    last = source.end(statement)[0]
-    if not header or isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    item, first, last = statement.items[0], statement.body[0], source.end(statement)[0]
+    head = _last_line_of_head(item, first, source)
+    if head is None or not source.may_be_indented(statement.lineno, last):
         return None
-    if any("#" in line for line in header) or not source.may_be_indented(statement.lineno, last):
-        return None
-    step = source.indent(first).removeprefix(source.indent(statement))
-    edits = source.dedented(first.lineno, last, step)
+    edits = source.dedented(head + 1, last, source.indent(first).removeprefix(source.indent(statement)))
     if edits is None:
         return None
     text = ""
     if item.optional_vars is not None:
         name = source.text(item.optional_vars)
         text = f"{source.indent(statement)}{name} = {source.text(item.context_expr)}\n"
-    # One edit for the header and the blanks of the first line, which touch.
-    whole = Edit(statement.lineno, 1, first.lineno, len(step) + 1, text)
-    rest = [edit for edit in edits if edit.line != first.lineno]
-    return Fix("unsafe", "Use the session without `async with`", (whole, *rest))
+    replaced = Edit(statement.lineno, 1, head + 1, 1, text)
+    return Fix("unsafe", "Use the session without `async with`", (replaced, *edits))
+
+
+def _last_line_of_head(item: ast.withitem, first: ast.stmt, source: Source) -> int | None:
+    """Return the line on which the colon of a `with` stands; None if something follows it there."""
+    for line in range(source.end(item.optional_vars or item.context_expr)[0], first.lineno):
+        if source.lines[line - 1].rstrip().endswith(":"):
+            return line
+    return None
 
 
 def remove_filter(finding: Finding, source: Source) -> Fix | None:

@@ -38,6 +38,7 @@ class Source:
         self.parents: dict[ast.AST, ast.AST] = {
             child: parent for parent in ast.walk(self.tree) for child in ast.iter_child_nodes(parent)
         }
+        # So have files with bare CR.
         self.has_mixed_ends = _has_mixed_ends(text)
         self._inside_strings: set[int] | None = None
 
@@ -178,8 +179,7 @@ def own_nodes(function: ast.AST) -> Iterator[ast.AST]:
 
 
 def _has_mixed_ends(text: str) -> bool:
-    crlf = text.count("\r\n")
-    return (crlf, 0) != (text.count("\n"), text.count("\r") - crlf) and "\r" in text
+    return "\r" in text and not text.count("\r\n") == text.count("\n") == text.count("\r")
 
 
 def _lines_inside_strings(text: str) -> Iterator[int]:
