@@ -20,6 +20,8 @@ from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import BaseConnector, Connection
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
+from lastcall.ledger.live.traffic import beneath
+
 if TYPE_CHECKING:
     from aiohttp.connector import BaseConnector as Connector
 
@@ -175,11 +177,14 @@ def is_plain(session: ClientSession) -> bool:
     Whether the session makes requests as aiohttp does, at this moment.
 
     If a test, a tracer or the ledger has put something in the place of `_request`, or the session is being
-    closed, then every request has to pass there.
+    closed, then every request has to pass there. What only measures it is no hindrance, see `Wire`.
     """
     request: Any = session._request
     # A proxy around the method, as tracers make it, has the method's own attributes.
-    return type(request) is MethodType and request.__func__.__globals__ is _GLOBALS
+    if type(request) is not MethodType:
+        return False
+    function = request.__func__
+    return function.__globals__ is _GLOBALS or getattr(beneath(function), "__globals__", None) is _GLOBALS
 
 
 def obstacle(session: ClientSession) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
+
+from lastcall.ledger.live.traffic import is_timed, timed
 
 from . import fallback
 from .compat import REASON, is_plain, obstacle
@@ -14,6 +16,8 @@ from .stream import Collected, is_stream
 from .sweep import Limits, Sweep
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from aiohttp import ClientSession
     from aiohttp.connector import BaseConnector
     from aiohttp.http import RawResponseMessage
@@ -102,7 +106,7 @@ class Wire:
             return await fallback.post(self.session, target, body, Limits(timeouts), method)
         exchange = Exchange(self._prepared(target, method), self._limits(timeouts), self._pool.sweep)
         try:
-            message = await exchange.ask(connector, body)
+            message = await _measured(exchange.ask(connector, body), target, method)
         except BaseException as error:  # noqa: BLE001  (`fail` raises)
             exchange.fail(error)
         return await read_whole(exchange, message)
@@ -155,7 +159,7 @@ class Wire:
     ) -> tuple[Exchange, RawResponseMessage]:
         exchange = Exchange(self._prepared(target, "POST"), self._limits(timeouts), self._pool.sweep)
         try:
-            return exchange, await exchange.ask(connector, body)
+            return exchange, await _measured(exchange.ask(connector, body), target, "POST")
         except BaseException as error:  # noqa: BLE001  (`fail` raises)
             exchange.fail(error)
 
@@ -179,3 +183,10 @@ class Wire:
             prepared = Prepared(self.session, target, method, self._pool.learned)
             target.prepared = prepared
         return prepared
+
+
+def _measured(
+    head: Coroutine[Any, Any, RawResponseMessage], target: Target, method: str
+) -> Coroutine[Any, Any, RawResponseMessage]:
+    """Return what to await for the head of an answer: metrics of `ClientSession._request` miss this way."""
+    return timed(head, method, target.url) if is_timed() else head

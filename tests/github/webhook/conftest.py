@@ -8,7 +8,7 @@ import hmac
 import json
 import uuid
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from lastcall.github.router import Router
 from lastcall.github.store_sqlite import SQLiteInbox
 from lastcall.github.tally import Tally
 from lastcall.github.worker import Worker
+from lastcall.ledger.live import traffic
 
 with warnings.catch_warnings():
     # Starlette prefers a successor of httpx, which not every supported version can use.
@@ -33,6 +34,15 @@ with warnings.catch_warnings():
 SECRET = "It's a Secret to Everybody"
 LIMIT = 10.0
 FAST = Limits(deadline_s=5, cancel_s=0.2, attempts_max=3, wait_initial_s=0.01, wait_max_s=0.02)
+
+
+@pytest.fixture(autouse=True)
+def unmeasured() -> Iterator[None]:
+    """Take back what an application's page of sessions began: the next test's requests are its own."""
+    users = traffic._users
+    yield
+    while traffic._users > users:
+        traffic.end()
 
 
 def signed(

@@ -16,6 +16,7 @@ from yarl import URL
 
 from lastcall import ledger
 from lastcall.errors import SessionClosedError
+from lastcall.ledger.live import traffic
 from lastcall.llm.errors import ConnectionFailedError
 from lastcall.llm.target import Target
 from lastcall.llm.timeouts import Timeouts
@@ -40,6 +41,25 @@ async def half_a_stream(peer: Peer) -> None:
     await peer.request()
     await peer.stream(b"data: {}\n\n", end=False)
     await peer.gone()
+
+
+async def test_durations_are_measured_on_the_short_way_too(
+    short_wire: Wire, server: OpenAIServer, chat: Target, body: Body, patient: Timeouts
+) -> None:
+    """Who mounts the page of sessions pays for it with microseconds, and misses no request."""
+    before = sum(sum(one.counts) for one in traffic.REQUESTS.series.values())
+    traffic.begin()
+    try:
+        assert short_wire.reason is None
+        await short_wire.post(chat, body(), patient)
+        await short_wire.collect(chat, body(stream=True), patient)
+        server.script.add(Answer(cut="before"))
+        server.script.add(Answer(cut="before"))
+        with pytest.raises(ConnectionFailedError):
+            await short_wire.post(chat, body(), patient)
+    finally:
+        traffic.end()
+    assert sum(sum(one.counts) for one in traffic.REQUESTS.series.values()) == before + 3
 
 
 async def test_a_shared_session_takes_the_short_way(

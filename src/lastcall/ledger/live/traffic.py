@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Any
 
 from aiohttp.client import ClientSession
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import RawResponseMessage
 from yarl import URL
 
 from lastcall.ledger.watch import current
 
-__all__ = ["CONNECTIONS", "OTHER", "REQUESTS", "Attributes", "Histogram", "Histograms", "begin", "end"]
+__all__ = [
+    "CONNECTIONS",
+    "OTHER",
+    "REQUESTS",
+    "Attributes",
+    "Histogram",
+    "Histograms",
+    "begin",
+    "beneath",
+    "end",
+    "is_timed",
+    "timed",
+]
 
 Attributes = Mapping[str, str | int]
 """From names in the words of OpenTelemetry's semantic conventions to values."""
@@ -144,6 +157,28 @@ def end() -> None:
     while _installed:
         owner, name, _, before = _installed.pop()
         setattr(owner, name, before)
+
+
+def is_timed() -> bool:
+    """Tell whether requests are measured."""
+    return _users > 0
+
+
+def beneath(method: Any) -> Any:
+    """Return what a method of aiohttp's was before it was measured; *method* itself if it is not."""
+    return next((before for _, _, hook, before in _installed if hook is method), method)
+
+
+async def timed(answer: Awaitable[RawResponseMessage], method: str, url: URL) -> RawResponseMessage:
+    """Await the head of an answer, and measure it: for clients that go below `ClientSession._request`."""
+    began = monotonic()
+    try:
+        message = await answer
+    except BaseException as error:
+        REQUESTS.add((method, url.raw_host, url.port, _name(error)), monotonic() - began)
+        raise
+    REQUESTS.add((method, url.raw_host, url.port, message.code), monotonic() - began)
+    return message
 
 
 def _install(owner: type, name: str, make: Callable[[Any], Any]) -> None:
