@@ -203,6 +203,8 @@ def test_the_remedy_fits_the_line(change: dict[str, Any], case: str, example: st
         ),
         ('s = ClientSession(cookies=dict(a="b"))', 's = ClientSession(cookies=dict(a="..."))'),
         ('s = sessions["main"] = ClientSession()', 's = sessions["main"] = ClientSession()'),
+        ('await fetch(url + "?q=s3cret")', 'await fetch(url + "?...")'),
+        ('await fetch("/items?q=s3cret", "why? so")', 'await fetch("/items?...", "why? so")'),
     ],
 )
 def test_secrets_in_a_source_line_are_masked(source: str, shown: str) -> None:

@@ -11,14 +11,15 @@ _SENSITIVE = re.compile(r"auth|header|cookie|token|secret|passw|key|credential|b
 _URL = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?:[^/@\s]*@)?(?P<rest>[^?#]*)(?P<query>[?#].*)?", re.IGNORECASE
 )
+_QUERY = re.compile(r"(?P<path>[^\s?]*)\?[^\s=]*=.*")
 
 
 def mask(source: str) -> str:
     """
     Return *source*, a line of Python, without what may be a secret in its string literals.
 
-    Of a URL the credentials and the query go. On a line that speaks of headers, cookies, tokens and
-    the like every other literal goes, except those that name something: `"Authorization":` stays.
+    Of a URL, or the end of one, the credentials and the query go. On a line that speaks of headers, cookies,
+    tokens and the like every other literal goes, except those that name something: `"Authorization":` stays.
     """
     sensitive = _SENSITIVE.search(source) is not None
 
@@ -29,6 +30,8 @@ def mask(source: str) -> str:
             text = url["scheme"] + url["rest"] + ("?..." if url["query"] else "")
         elif sensitive and text and not after.strip():
             text = "..."
+        elif (query := _QUERY.fullmatch(text)) is not None:
+            text = query["path"] + "?..."
         return f"{quote}{text}{quote}{after}"
 
     return _LITERAL.sub(shown, source)
