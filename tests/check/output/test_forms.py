@@ -150,10 +150,8 @@ def test_rdjson_counts_bytes_and_makes_one_suggestion(make_report: Make) -> None
     (bare,) = [one for one in found if one["code"]["value"] == "LC005"]
     assert bare["location"]["range"]["start"] == {"line": 13, "column": 11}
     assert [one.column for one in report.findings if one.rule == "LC005"] == [10]
-    (fixed,) = [one for one in found if one["location"]["path"] == "shop/a b,c:é.py" and one is not bare]
-    assert fixed["suggestions"][0]["text"].startswith(
-        "async with make(\n\n    ) as y:\n        await y.get(url)\n"
-    )
+    fixed = next(one for one in found if one["location"]["range"]["start"]["line"] == 5)
+    assert fixed["suggestions"][0]["text"] == "async with make(\n\n    ) as y:\n    "
 
 
 def test_gitlab_has_a_fingerprint_of_its_own_for_each(make_report: Make) -> None:
