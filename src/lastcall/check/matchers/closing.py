@@ -11,7 +11,7 @@ from lastcall.check.ownership.draft import Draft, Note
 from lastcall.check.ownership.judge import Verdict
 from lastcall.check.ownership.reach import Closing, Keep
 
-from .common import confidence, is_certain, kinds_at, spoken
+from .common import confidence, is_certain, is_possible, kinds_at, spoken
 
 __all__ = ["match"]
 
@@ -35,10 +35,10 @@ def match(analysis: Analysis) -> Iterator[Draft]:
 
 def _not_awaited(analysis: Analysis, file: int, close: Close) -> Iterator[Draft]:
     kinds = kinds_at(analysis, file, close.value)
-    if not kinds:
+    if not kinds or not is_possible(analysis, file, close.func, close.value):
         return
     sure: Confidence = "high"
-    if kinds == {"given"} or not is_certain(analysis, file, close.value):
+    if kinds == {"given"} or not is_certain(analysis, file, close.func, close.value):
         sure = "medium"
     message = "This close is not awaited: nothing of it runs, and the session stays open."
     subject = spoken(close.value)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from lastcall.check.facts.model import Flow
 from lastcall.check.finding import Confidence
 from lastcall.check.ownership.analysis import Analysis
 
-__all__ = ["confidence", "imports_aiohttp", "is_certain", "kinds_at", "spoken"]
+__all__ = ["confidence", "imports_aiohttp", "is_certain", "is_possible", "kinds_at", "spoken"]
 
 
 def kinds_at(analysis: Analysis, file: int, value: str) -> set[str]:
@@ -17,18 +20,37 @@ def kinds_at(analysis: Analysis, file: int, value: str) -> set[str]:
     return found
 
 
-def is_certain(analysis: Analysis, file: int, value: str) -> bool:
-    """Tell whether a value holds a session and nothing else: no other library's object goes there."""
+def is_certain(analysis: Analysis, file: int, func: int, value: str) -> bool:
+    """Tell whether a value holds sessions and nothing else: no other library's object goes there."""
     if "param" in kinds_at(analysis, file, value):
         return True
+    return not any(
+        f"{number}|{flow.source}" not in analysis.sessions
+        and _opens_other(analysis, number, int(flow.source[1:]))
+        for number, flow in _into(analysis, file, func, value)
+        if flow.source.startswith("#") and flow.source[1:].isdigit()
+    )
+
+
+def is_possible(analysis: Analysis, file: int, func: int, value: str) -> bool:
+    """Tell whether a session goes to a value, and not only to a sibling class's field of that name."""
+    if not any(node.startswith("F") for node in analysis.graph.nodes(file, value)):
+        return True
+    return any(
+        analysis.sessions.get(node)
+        for number, flow in _into(analysis, file, func, value)
+        for node in analysis.graph.nodes(number, flow.source)
+    )
+
+
+def _into(analysis: Analysis, file: int, func: int, value: str) -> Iterator[tuple[int, Flow]]:
+    """Yield what goes to a value, without the fields of classes no object is of at the same time."""
+    here = analysis.graph.class_around(file, func)
     for node in analysis.graph.nodes(file, value):
         for number, flow in analysis.graph.into.get(node, ()):
-            if not flow.source.startswith("#") or "." in flow.source:
-                continue
-            source = f"{number}|{flow.source}"
-            if source not in analysis.sessions and _opens_other(analysis, number, int(flow.source[1:])):
-                return False
-    return True
+            there = analysis.graph.class_around(number, flow.func) if node.startswith("F") else None
+            if here is None or there is None or analysis.program.related(here, there):
+                yield number, flow
 
 
 def _opens_other(analysis: Analysis, file: int, number: int) -> bool:

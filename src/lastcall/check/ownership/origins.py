@@ -21,6 +21,9 @@ __all__ = [
 ]
 
 
+REEXPORTED = ".aiohttp.ClientSession"
+
+
 class Origin(NamedTuple):
     """A call after which someone has to close a session."""
 
@@ -98,7 +101,9 @@ def session_params(graph: Graph, known: Known) -> Iterator[tuple[FuncRef, str, s
 def _opens(graph: Graph, target: Target, known: Known) -> bool:
     if target.kind == "class" and is_session_class(graph, target.ref, known):
         return True
-    return bool(graph.names_of(target) & (known.session_types | known.factories))
+    names = graph.names_of(target)
+    # A module that hands on the whole of aiohttp (`from ._compat import aiohttp`) is mostly not read.
+    return bool(names & (known.session_types | known.factories)) or target.name.endswith(REEXPORTED)
 
 
 def _opens_by_method(graph: Graph, file: int, call: Call, known: Known) -> bool:
