@@ -155,12 +155,10 @@ def test_a_wrong_setting_is_one_sentence_and_exits_2(lastcall: Run, write: Write
 
 def test_files_that_cannot_be_read_are_named_and_the_rest_is_checked(lastcall: Run, write: Write) -> None:
     """Exit code 2 only if nothing could be read."""
-    write("broken.py", "def (:\n")
+    write("broken.py", "aiohttp.ClientSession(:\n")
     done = lastcall("check", "broken.py", "missing.py")
     assert done.returncode == 2
-    assert "lastcall: warning: broken.py: no valid Python: line 1" in done.stderr or not done.stderr.count(
-        "broken"
-    )
+    assert "lastcall: warning: broken.py: no valid Python: line 1" in done.stderr
     write("a.py", LEAK)
     done = lastcall("check", "missing.py", "a.py", "--quiet", "--output-format", "json")
     assert (done.returncode, rules(done)) == (1, ["LC001"])
