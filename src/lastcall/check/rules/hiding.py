@@ -51,7 +51,9 @@ async def fetch(url: str) -> str:
         async with session.get(url) as response:
             return await response.text()
 """,
-        exceptions="Right for a session that was given a `connector` someone else owns.",
+        exceptions="""\
+Right for a session that was given a `connector` someone else owns. Inside `async with`, where it lets a
+websocket outlive its session, it is `medium`.""",
     ),
     Rule(
         code="LC062",

@@ -51,7 +51,8 @@ async def main() -> None:
 asyncio.run(main())
 """,
         exceptions="""\
-Only where the same function, or the script, starts the loop afterwards; elsewhere it cannot be seen.""",
+Only where the same function, or the script, starts the loop afterwards, or a module calls the function while
+it is imported; elsewhere it cannot be seen. With `loop=` it is `medium`.""",
     ),
     Rule(
         code="LC030",
@@ -230,7 +231,8 @@ async def fetch_all(urls: list[str]) -> None:
                 print(await response.text())
 """,
         exceptions="""\
-A session with its own cookies, proxy or headers in each turn has a reason. Off in tests.""",
+A session with its own cookies, proxy or headers in each turn has a reason, and is `medium`. Loops that count,
+and those that stop at the first success, are left alone. Off in tests.""",
         in_tests=False,
     ),
 )
