@@ -25,7 +25,7 @@ SUITE_TOOLS = (
     "pytest pytest-asyncio pytest-xdist pytest-timeout pytest-randomly "
     "uvloop anyio uvicorn nest_asyncio trustme jsonschema fastapi httpx hypercorn granian opentelemetry-sdk "
     "prometheus-client schemathesis selenium gidgethub pyjwt[crypto] python-dotenv httptools msgspec "
-    "zstandard openai"
+    "zstandard openai pygls flake8 pyyaml"
 )
 
 
