@@ -53,9 +53,9 @@ def bind(graph: Graph, target: Target, key: str) -> list[Bound]:
     """
     if target.kind == "func":
         return _bind_func(graph, target.ref, key, bound=target.bound)
-    inits = graph.program.method(target.ref, "__init__")[:1]
-    if inits:
-        return _bind_func(graph, inits[0], key, bound=True)
+    makers = [ref for name in ("__init__", "__new__") for ref in graph.program.method(target.ref, name)[:1]]
+    if makers:
+        return [place for maker in makers for place in _bind_func(graph, maker, key, bound=True)]
     return _bind_record(graph, target.ref, key)
 
 

@@ -23,7 +23,7 @@ from .graph import Graph
 from .known import Known
 from .origins import Origin
 from .program import ClassRef, FuncRef
-from .reach import Closing, Keep, Reach, reach
+from .reach import ANY, Closing, Keep, Reach, reach
 
 __all__ = ["Judge", "Verdict"]
 
@@ -225,12 +225,12 @@ class Judge:
     def _owner_without_close(self, origin: Origin, found: Reach, fields: list[Keep]) -> Verdict:
         keep = next((one for one in fields if not one.borrowed), fields[0])
         attr = keep.node.partition("|")[2].removesuffix(".[]")
-        owner = self.program.cls(keep.owner).symbol if keep.owner else "its owner"
+        owner = self.program.cls(keep.owner or _family_of(keep.node)).symbol
         confidence: Confidence = "high"
         doubtful = found.foreign and (keep.borrowed or self._receiver_is_closed(found))
         if doubtful or found.lost_track or self._closed_by_name(attr, keep.owner):
             confidence = "medium"
-        if self._always_injected(origin, keep):
+        if self._always_injected(origin, keep) or attr in ANY:
             confidence = "medium"
         message = f"`{owner}.{attr}` keeps this session, and nobody closes it."
         if keep.owner and not self._has_close(keep):
@@ -388,6 +388,12 @@ class Judge:
 
     def _confidence(self, origin: Origin, confidence: Confidence) -> Confidence:
         return "medium" if self.program.files[origin.file].is_test else confidence
+
+
+def _family_of(node: str) -> ClassRef:
+    """Return the class that stands for the family of a field's node, `F4,0|_session`."""
+    file, _, index = node.partition("|")[0].removeprefix("F").partition(",")
+    return int(file), int(index)
 
 
 def _spoken(flow: Flow) -> str:

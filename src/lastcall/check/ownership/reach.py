@@ -12,7 +12,7 @@ from .binding import Bound, bind
 from .graph import RUNNERS, Graph, Target
 from .program import ClassRef, FuncRef
 
-__all__ = ["Closing", "Keep", "Reach", "reach"]
+__all__ = ["ANY", "Closing", "Keep", "Reach", "reach"]
 
 MAX_NODES = 3000
 """Nodes visited for one session; beyond that it counts as known to everyone."""
@@ -284,7 +284,9 @@ class _Walk:
         """Tell whether a class of the program has no constructor anywhere that could take an argument."""
         if target.kind != "class":
             return False
-        return not self.graph.program.foreign_bases.get(target.ref)
+        program = self.graph.program
+        decorated = any(program.cls(ref).decorators for ref in program.ancestors(target.ref))
+        return not decorated and not program.foreign_bases.get(target.ref)
 
     def _arrive(
         self, state: _State, site: tuple[int, int], place: Bound, target: Target, suffix: str
