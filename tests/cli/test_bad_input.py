@@ -23,7 +23,7 @@ CASES = [
     (["run", "--", "./mark.py"], 126, "'./mark.py' is not executable"),
     (["run", "--", "./empty"], 126, "'./empty' is a directory"),
     (["run", "--", "./broken"], 126, "cannot start './broken': "),
-    (["run", "--report", "xml", "mark.py"], 2, "there is no report form 'xml'; there are text, json and html"),
+    (["run", "--report", "xml", "mark.py"], 2, "no report form 'xml'; there are text, json and html"),
     (["run", "--report", "json:", "mark.py"], 2, "--report json: names no file after the colon"),
     (["run", "--report", "json:empty", "mark.py"], 2, "it is a directory"),
     (["run", "--report", "json:none/r.json", "mark.py"], 2, "there is no directory "),

@@ -1,6 +1,5 @@
 """The page in a real browser, as a person uses it."""
 
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,17 +12,9 @@ from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")), reason="Chromium or its driver is absent"
-)
+from browsing import complaints, set_screen
 
 LIMIT = 20.0
-FLAGS = (
-    "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-dev-shm-usage",
-    "disable-background-networking", "disable-component-update", "disable-sync", "window-size=390,844",
-)  # fmt: skip
-
-
 OBSERVE = """
     document.querySelector("details").open = true;
     window.shown = 0;
@@ -32,17 +23,10 @@ OBSERVE = """
 """
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """Start Chromium with a profile of its own, as narrow as a phone."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    for flag in (*FLAGS, f"user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(str(shutil.which("chromedriver"))))
-    yield driver
-    driver.quit()
+@pytest.fixture(autouse=True)
+def on_a_phone(browser: webdriver.Chrome) -> None:
+    """Show pages as narrow as a phone does."""
+    set_screen(browser, "phone")
 
 
 @pytest.fixture
@@ -69,12 +53,6 @@ def text_of(browser: webdriver.Chrome, selector: str) -> str:
     return str(
         browser.execute_script("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
     )
-
-
-def complaints(browser: webdriver.Chrome) -> list[str]:
-    """Return the errors in the console since this was last asked: of scripts, and of the page's policy."""
-    log = browser.get_log("browser")  # type: ignore[no-untyped-call]
-    return [entry["message"] for entry in log if entry["level"] == "SEVERE"]
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,16 +12,13 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from browsing import complaints
 from lastcall.github import Event, GithubService, Router
 from lastcall.github.app import create_app
 from lastcall.github.settings import Settings
 
 from .conftest import LIMIT, SECRET, signed
 from .serving import in_thread
-
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")), reason="Chromium or its driver is absent"
-)
 
 MARKUP = "<img src=x onerror=\"document.title='hacked'\">"
 
@@ -46,22 +42,6 @@ def address(tmp_path: Path, repaired: threading.Event) -> Iterator[str]:
     settings = Settings(secrets=(SECRET,), token="t", page_token="page", db=tmp_path / "x.sqlite3")
     with in_thread(create_app(settings, router)) as url:
         yield url
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    """Start Chromium with a profile of its own."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    for flag in (
-        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-dev-shm-usage",
-        "disable-background-networking", "disable-component-update", "disable-sync",
-        f"user-data-dir={tmp_path / 'profile'}",
-    ):  # fmt: skip
-        options.add_argument(f"--{flag}")
-    driver = webdriver.Chrome(options, webdriver.ChromeService(str(shutil.which("chromedriver"))))
-    yield driver
-    driver.quit()
 
 
 @pytest.mark.slow
@@ -93,9 +73,4 @@ def test_a_person_logs_in_reads_why_and_replays(
     wait.until(lambda page: "done 2" in page.find_element(By.ID, "states").text)
     browser.find_element(By.ID, "sessions").click()
     wait.until(lambda page: "github" in page.find_element(By.ID, "main").text)
-    severe = [
-        line["message"]
-        for line in browser.get_log("browser")  # type: ignore[no-untyped-call]
-        if "401" not in line["message"]
-    ]
-    assert not [line for line in severe if "favicon" not in line]
+    assert not [line for line in complaints(browser) if "401" not in line]

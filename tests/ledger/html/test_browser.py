@@ -1,7 +1,5 @@
 """The report in a real browser, as a person uses it: by pointer, by keyboard, on a phone, in the dark."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,44 +10,21 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from browsing import Size, complaints, set_screen
 from lastcall.ledger import Report
 from lastcall.ledger.history import merge_histories
 from lastcall.ledger.report import as_html
 
 from .stories import MARKUP, recorded, report
 
-pytestmark = [
-    pytest.mark.skipif(
-        not (shutil.which("chromium") and shutil.which("chromedriver")),
-        reason="Chromium or its driver is absent",
-    ),
-    pytest.mark.slow,
-]
+pytestmark = pytest.mark.slow
 
 LIMIT = 20.0
-FLAGS = (
-    "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-dev-shm-usage",
-    "disable-background-networking", "disable-component-update", "disable-sync", "window-size=1200,900",
-)  # fmt: skip
-SIZES = {"wide": (1200, 900), "phone": (390, 844)}
 MANY = 100_000
 PAINTED = """
     const { width, height } = arguments[0];
     return arguments[0].getContext("2d").getImageData(0, 0, width, height).data.some(value => value);
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """Start Chromium with a profile of its own."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    for flag in (*FLAGS, f"user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(str(shutil.which("chromedriver"))))
-    yield driver
-    driver.quit()
 
 
 def written(folder: Path, sessions: int) -> str:
@@ -66,13 +41,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     return written(tmp_path_factory.mktemp("report"), 2000)
 
 
-def show(browser: webdriver.Chrome, address: str, *, size: str = "wide", scheme: str = "light") -> None:
+def show(browser: webdriver.Chrome, address: str, *, size: Size = "wide", scheme: str = "light") -> None:
     """Open a page in a window of that size, and wait until it can be used."""
-    width, height = SIZES[size]
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    set_screen(browser, size, scheme=scheme)
     browser.get(address)
     until(browser, "return document.documentElement.dataset.ready")
 
@@ -82,12 +53,6 @@ def until(browser: webdriver.Chrome, script: str, *arguments: Any) -> Any:
     return WebDriverWait(browser, LIMIT, poll_frequency=0.02).until(
         lambda _: browser.execute_script(script, *arguments)
     )
-
-
-def complaints(browser: webdriver.Chrome) -> list[str]:
-    """Return what the console holds since this was last asked, of any level."""
-    log = browser.get_log("browser")  # type: ignore[no-untyped-call]
-    return [entry["message"] for entry in log]
 
 
 def one(browser: webdriver.Chrome, selector: str) -> WebElement:
@@ -132,7 +97,7 @@ def after_a_frame(browser: webdriver.Chrome) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", ["wide", "phone"])
-def test_the_page_shows_the_program(browser: webdriver.Chrome, page: str, size: str, scheme: str) -> None:
+def test_the_page_shows_the_program(browser: webdriver.Chrome, page: str, size: Size, scheme: str) -> None:
     """All its parts are there, in any light and width; nothing is cut off, no script complains."""
     complaints(browser)
     show(browser, page, size=size, scheme=scheme)

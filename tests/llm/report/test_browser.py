@@ -1,7 +1,5 @@
 """The report in a real browser, as a person uses it: by pointer, by keyboard, on a phone, in the dark."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,38 +9,15 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from browsing import Size, complaints, set_screen
 from lastcall.llm.report import as_html, make_report
 from lastcall.llm.statistics import Statistics
 
 from .feeding import MARKUP, report
 
-pytestmark = [
-    pytest.mark.skipif(
-        not (shutil.which("chromium") and shutil.which("chromedriver")),
-        reason="Chromium or its driver is absent",
-    ),
-    pytest.mark.slow,
-]
+pytestmark = pytest.mark.slow
 
 LIMIT = 20.0
-FLAGS = (
-    "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-dev-shm-usage",
-    "disable-background-networking", "disable-component-update", "disable-sync", "window-size=1200,900",
-)  # fmt: skip
-SIZES = {"wide": (1200, 900), "phone": (390, 844)}
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """Start Chromium with a profile of its own."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    for flag in (*FLAGS, f"user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(str(shutil.which("chromedriver"))))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")
@@ -53,22 +28,12 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     return path.as_uri()
 
 
-def show(browser: webdriver.Chrome, address: str, *, size: str = "wide", scheme: str = "light") -> None:
+def show(browser: webdriver.Chrome, address: str, *, size: Size = "wide", scheme: str = "light") -> None:
     """Open a page in a window of that size, and wait until its charts are drawn."""
-    width, height = SIZES[size]
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    set_screen(browser, size, scheme=scheme)
     browser.get(address)
     drawn = "return [...document.querySelectorAll('.chart > svg')].every(svg => svg.getAttribute('viewBox'))"
     WebDriverWait(browser, LIMIT, poll_frequency=0.02).until(lambda _: browser.execute_script(drawn))
-
-
-def complaints(browser: webdriver.Chrome) -> list[str]:
-    """Return what the console holds since this was last asked, of any level."""
-    log = browser.get_log("browser")  # type: ignore[no-untyped-call]
-    return [entry["message"] for entry in log]
 
 
 def chart(browser: webdriver.Chrome, title: str) -> WebElement:
@@ -96,7 +61,7 @@ def labels(figure: WebElement) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", ["wide", "phone"])
-def test_the_page_shows_the_run(browser: webdriver.Chrome, page: str, size: str, scheme: str) -> None:
+def test_the_page_shows_the_run(browser: webdriver.Chrome, page: str, size: Size, scheme: str) -> None:
     """All plots and figures are there, in any light and width; nothing is cut off, no script complains."""
     complaints(browser)
     show(browser, page, size=size, scheme=scheme)

@@ -1,7 +1,7 @@
 """
 Five hundred sessions against one: 500 users of a service, 50 of them busy at any moment.
 
-    python benchmarks/llm/sessions.py [--tls]
+    python benchmarks/llm/one_session.py [--tls]
 
 What is measured begins before the first session is opened, so that opening and closing count.
 """

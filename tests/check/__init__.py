@@ -1,0 +1,1 @@
+"""`lastcall check`: findings in source, and what is done with them."""

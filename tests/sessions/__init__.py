@@ -1,0 +1,1 @@
+"""Sessions shared, owned and closed."""
