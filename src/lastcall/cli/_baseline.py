@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
-import click
-
-from lastcall.baseline import Baseline, BaselineError, Change, check_writable, load, save
 from lastcall.ledger.ends import entry_of, mark_known
 from lastcall.ledger.records import Grade
 from lastcall.ledger.report import Report
 
+from ._baseline_file import BaselineFile
+
 __all__ = ["KnownLeaks"]
 
 
-@dataclass(frozen=True, slots=True)
-class KnownLeaks:
+class KnownLeaks(BaselineFile):
     """The baseline of this `lastcall run`."""
 
-    path: Path
-    """Its file, absolute."""
-    baseline: Baseline
-    """What is in it."""
-    update: bool
-    """Whether to write what is found, and fail on nothing."""
-
-    @classmethod
-    def read(cls, name: str | None, *, update: bool) -> KnownLeaks | None:
-        """
-        Read the file *name*; with *update* it need not be there yet. None for no name.
-
-        Raises:
-            click.UsageError: If it cannot be used; with one sentence.
-        """
-        if name is None:
-            if update:
-                raise click.UsageError("--update-baseline needs a file; add --baseline FILE")
-            return None
-        path = Path(name).expanduser().absolute()
-        try:
-            if update:
-                check_writable(path)
-            return cls(path, Baseline() if update and not path.exists() else load(path), update)
-        except BaselineError as error:
-            raise click.UsageError(str(error)) from error
+    __slots__ = ()
 
     def settle(
         self, report: Report, level: str, *, program: str, is_whole: bool
@@ -78,21 +49,6 @@ class KnownLeaks:
         else:
             # How often a program leaks depends on how much it was asked to do: counts stay.
             after, change = self.baseline.shrunk(seen, was_run, lower=False)
-        notes = self._save(after, change)
-        expired = after.expired(today)
-        notes += [
-            f"baseline {self.path.name}: {entry.fingerprint} ({entry.place}) was to be mended by"
-            f" {entry.expires}; mend it, or give it another date"
-            for entry in expired
-        ]
+        notes = self.notes_of(after, change, str(change), today)
         marked = mark_known(report, lambda fingerprint: after.known(fingerprint, today))
-        return marked, notes, bool(expired) and not self.update
-
-    def _save(self, after: Baseline, change: Change) -> list[str]:
-        if not change and not (self.update and not self.path.exists()):
-            return []
-        try:
-            save(self.path, after)
-        except BaselineError as error:
-            return [f"{change}, but {error}"]
-        return [f"baseline {self.path.name}: {change}; it was written, commit it"]
+        return marked, notes, bool(after.expired(today)) and not self.update

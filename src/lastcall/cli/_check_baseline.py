@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
-from pathlib import Path
+from datetime import datetime
 
-import click
-
-from lastcall.baseline import Baseline, BaselineError, Change, Entry, check_writable, load, save
+from lastcall.baseline import Change, Entry
 from lastcall.check import Finding
 from lastcall.check.output.words import count
+
+from ._baseline_file import BaselineFile
 
 __all__ = ["KnownFindings", "Settlement"]
 
@@ -33,38 +32,10 @@ class Settlement:
     """Whether an entry's last day is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFindings:
+class KnownFindings(BaselineFile):
     """The baseline of this `lastcall check`."""
 
-    path: Path
-    """Its file, absolute."""
-
-    baseline: Baseline
-    """What is in it."""
-
-    update: bool
-    """Whether to write what is found, and fail on nothing."""
-
-    @classmethod
-    def read(cls, name: str | None, *, update: bool) -> KnownFindings | None:
-        """
-        Read the file *name*; with *update* it need not be there yet. None for no name.
-
-        Raises:
-            click.UsageError: If it cannot be used; with one sentence.
-        """
-        if name is None:
-            if update:
-                raise click.UsageError("--update-baseline needs a file; add --baseline FILE")
-            return None
-        path = Path(name).expanduser().absolute()
-        try:
-            if update:
-                check_writable(path)
-            return cls(path, Baseline() if update and not path.exists() else load(path), update)
-        except BaselineError as error:
-            raise click.UsageError(str(error)) from error
+    __slots__ = ()
 
     def knows(self, finding: Finding) -> bool:
         """Tell whether a finding may stay."""
@@ -104,7 +75,7 @@ class KnownFindings:
             after, change = self.baseline.updated([_entry(one, scope) for one in told], was_run)
         else:
             after, change = self.baseline.shrunk([_entry(one, scope) for one in found], was_run, lower=True)
-        notes = [*self._save(after, change), *_overdue(after, today, self.path.name)]
+        notes = self.notes_of(after, change, _told(change), today)
         known = {one for one, entry in after.entries.items() if not entry.is_expired(today)}
         return Settlement(
             tuple(one for one in told if one.fingerprint not in known),
@@ -112,15 +83,6 @@ class KnownFindings:
             tuple(notes),
             bool(after.expired(today)) and not self.update,
         )
-
-    def _save(self, after: Baseline, change: Change) -> list[str]:
-        if not change and not (self.update and not self.path.exists()):
-            return []
-        try:
-            save(self.path, after)
-        except BaselineError as error:
-            return [f"{_told(change)}, but {error}"]
-        return [f"baseline {self.path.name}: {_told(change)}; it was written, commit it"]
 
 
 def _entry(finding: Finding, scope: str) -> Entry:
@@ -143,11 +105,3 @@ def _told(change: Change) -> str:
         f"{count(number, 'finding')} {one if number == 1 else many}" for number, one, many in parts if number
     ]
     return ", ".join(words) or "nothing has changed"
-
-
-def _overdue(baseline: Baseline, today: date, name: str) -> list[str]:
-    return [
-        f"baseline {name}: {entry.fingerprint} ({entry.place}) was to be mended by {entry.expires};"
-        " mend it, or give it another date"
-        for entry in baseline.expired(today)
-    ]
