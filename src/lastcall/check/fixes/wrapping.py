@@ -13,7 +13,7 @@ from .source import Block, Source, own_nodes
 __all__ = ["close_in_any_case", "enter_response", "enter_session"]
 
 MANAGED = ("fixture", "asynccontextmanager")
-"""Decorators of generators in which `yield` may stand in `async with`."""
+"""Decorators of generators that are run to the end."""
 
 
 class _Opening(NamedTuple):
@@ -30,7 +30,7 @@ class _Opening(NamedTuple):
 def enter_session(finding: Finding, source: Source) -> Fix | None:
     """Return the fix that opens the session of *finding* in `async with`."""
     opening = _opening(finding, source)
-    if opening is None or not opening.rest or not _may_suspend(opening.function):
+    if opening is None or not opening.rest:
         return None
     wrapped, closes = _wrapped(opening)
     loads = loads_of(source, opening.function, opening.name, opening.statement, wrapped)
@@ -44,7 +44,7 @@ def enter_session(finding: Finding, source: Source) -> Fix | None:
     edits = [edit for edit in edits if not any(_covers(close, edit.line, source) for close in closes)]
     edits += [source.without(close) for close in closes]
     return Fix(
-        _applicability(finding, loads),
+        _applicability(finding, loads, opening.function),
         "Open the session in `async with`",
         tuple(sorted(edits, key=lambda edit: (edit.line, edit.column))),
     )
@@ -71,9 +71,11 @@ def close_in_any_case(finding: Finding, source: Source) -> Fix | None:
     return Fix("safe", "Close the session in `finally`", (head, *rest, final))
 
 
-def _applicability(finding: Finding, loads: Loads) -> Applicability:
+def _applicability(finding: Finding, loads: Loads, function: ast.AsyncFunctionDef) -> Applicability:
     lent = any("may close it" in one.message for one in finding.related)
-    return "unsafe" if lent or loads.outlives or loads.escapes_in_response else "safe"
+    if lent or loads.outlives or loads.escapes_in_response or not _ends_with_its_caller(function):
+        return "unsafe"
+    return "safe"
 
 
 def _covers(statement: ast.stmt, line: int, source: Source) -> bool:
@@ -112,8 +114,8 @@ def _named(statement: ast.stmt | None) -> tuple[str, ast.expr] | None:
     return None
 
 
-def _may_suspend(function: ast.AsyncFunctionDef) -> bool:
-    """Tell whether a function is no generator, or one whose `yield` may stand in `async with`."""
+def _ends_with_its_caller(function: ast.AsyncFunctionDef) -> bool:
+    """Tell whether a function is no generator, or one that its caller runs to the end."""
     if not any(isinstance(node, ast.Yield | ast.YieldFrom) for node in own_nodes(function)):
         return True
     return any(ast.unparse(one).partition("(")[0].endswith(MANAGED) for one in function.decorator_list)
