@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 import time
 from collections.abc import Iterable, Iterator
@@ -12,16 +11,13 @@ from lastcall.ledger.records import Churn, ExhaustedPool, Frame, Leak, OpenRespo
 
 from .dependencies import issue_text
 from .remedies import remedy_for
+from .spans import Line, in_text
 from .words import age, clock, count, more, sessions
 
 if TYPE_CHECKING:
     from .model import Report
 
 __all__ = ["render", "render_leaks"]
-
-Span = tuple[str, str]
-"""A piece of a line and its style, in rich's words; an empty style is plain."""
-Line = list[Span]
 
 _LABEL_WIDTH = 11
 _FRAMES_SHOWN = 8
@@ -39,30 +35,12 @@ def render(report: Report, *, color: bool, width: int) -> str:
 
         width: Columns of the terminal. Prose is wrapped to it; paths and source are never cut.
     """
-    return _text(_report(report, max(width, _MIN_WIDTH)), color=color)
+    return in_text(_report(report, max(width, _MIN_WIDTH)), color=color)
 
 
 def render_leaks(leaks: Iterable[Leak], *, color: bool, width: int) -> str:
     """Return what a report says of *leaks*, the most numerous place first; for the rest see `render`."""
-    return _text(_places(list(leaks), max(width, _MIN_WIDTH)), color=color)
-
-
-def _text(lines: Iterable[Line], *, color: bool) -> str:
-    if color:
-        return _colored(lines)
-    return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
-
-
-def _colored(lines: Iterable[Line]) -> str:
-    # Only a coloured report needs rich; `import lastcall` must not.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    out = io.StringIO()
-    console = Console(file=out, force_terminal=True, color_system="standard", highlight=False)
-    for line in lines:
-        console.print(Text.assemble(*line), soft_wrap=True)
-    return out.getvalue().rstrip("\n")
+    return in_text(_places(list(leaks), max(width, _MIN_WIDTH)), color=color)
 
 
 def _report(report: Report, width: int) -> Iterator[Line]:

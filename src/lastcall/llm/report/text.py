@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
+
+from lastcall.ledger.report.spans import Line, Span, in_text
 
 from .model import Distribution, Report
 from .words import clock, duration, percent, short, tally
 
 __all__ = ["write_text"]
-
-Span = tuple[str, str]
-"""A piece of a line and its style, in rich's words; an empty style is plain."""
-Line = list[Span]
 
 _LABEL_WIDTH = 16
 _KINDS_SHOWN = 6
@@ -34,20 +31,7 @@ def write_text(report: Report, *, color: bool = False, width: int = 80) -> str:
         width: Columns of the terminal; longer lines are wrapped below where they began.
     """
     lines = [part for line in _report(report) for part in _wrapped(line, width)]
-    if color:
-        return _colored(lines)
-    return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
-
-
-def _colored(lines: list[Line]) -> str:
-    from rich.console import Console  # noqa: PLC0415 (plain text does without)
-    from rich.text import Text  # noqa: PLC0415
-
-    out = io.StringIO()
-    console = Console(file=out, force_terminal=True, color_system="standard", highlight=False)
-    for line in lines:
-        console.print(Text.assemble(*line), soft_wrap=True)
-    return out.getvalue().rstrip("\n")
+    return in_text(lines, color=color)
 
 
 def _wrapped(line: Line, width: int) -> Iterator[Line]:
