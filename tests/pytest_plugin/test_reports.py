@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import jsonschema
 
@@ -22,6 +26,16 @@ LEAK = """
         async with aiohttp.ClientSession():
             pass
 """
+
+
+def history_in(page: Path) -> dict[str, Any]:
+    """Return what *page* draws its line of time from."""
+    text = page.read_text(encoding="utf-8")
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert found
+    history = json.loads(found[1])["history"]
+    assert isinstance(history, dict)
+    return history
 
 
 def test_the_json_report_obeys_the_schema_and_the_html_report_is_a_page(
@@ -44,3 +58,22 @@ def test_a_clean_run_says_nothing_and_still_writes_its_report(new_suite: Callabl
     assert run.code == 0
     assert [line for line in run.out.splitlines() if "lastcall:" in line] == ["lastcall: scope"]
     assert run.report["leaks"] == []
+
+
+def test_the_page_has_the_line_of_time(new_suite: Callable[..., Suite]) -> None:
+    """Each line that opened a session has its rows, the leak among them."""
+    suite = new_suite(LEAK)
+    assert suite.run("--lastcall-report=html:report.html").code == 1
+    history = history_in(suite.directory / "report.html")
+    counts = [(site["opened"], site["closed"], site["leaked"], site["rows"]) for site in history["sites"]]
+    assert counts == [(1, 0, 1, 1), (1, 1, 0, 1)]
+
+
+def test_workers_of_xdist_share_one_line_of_time(new_suite: Callable[..., Suite]) -> None:
+    """What both workers opened lies on it, each in its own process."""
+    suite = new_suite(test_one=LEAK, test_two=LEAK)
+    suite.run("-n2", "--dist=loadfile", "--lastcall-report=html:report.html")
+    history = history_in(suite.directory / "report.html")
+    assert len(set(history["pids"])) == 2
+    assert sum(site["rows"] for site in history["sites"]) == 4
+    assert sum(site["leaked"] for site in history["sites"]) == 2

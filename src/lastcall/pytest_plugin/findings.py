@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from lastcall.baseline import Entry
+from lastcall.ledger.book import Book
 from lastcall.ledger.ends import entry_of
 from lastcall.ledger.records import Leak
 from lastcall.ledger.report import Report, merge_reports
 
 from .scopes import Owner
 
-__all__ = ["Finding", "Outcome", "entries_of", "together"]
+__all__ = ["Finding", "Outcome", "entries_of", "history_of", "together"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,8 @@ class Outcome:
     """`Finding.seen_in` of the wider fixtures that came to their end."""
     unjudged: int = 0
     """Tests that began or ended a watch of their own, so that nothing can be said of them."""
+    histories: list[tuple[bytes, bytes]] = dataclasses.field(default_factory=list)
+    """When sessions were open, one for each process: the arguments of `Recorded.from_bytes`; often empty."""
 
     @classmethod
     def of(cls, seen: Report, findings: list[Finding], **more: Any) -> Self:
@@ -90,7 +93,7 @@ class Outcome:
         return cls(report=report, findings=findings, **more)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as strings, numbers, lists and dicts."""
+        """Return it as strings, numbers, bytes, lists and dicts."""
         return {
             "report": self.report.to_json(),
             "findings": [finding.to_json() for finding in self.findings],
@@ -98,6 +101,7 @@ class Outcome:
             "tests": self.tests,
             "fixtures": self.fixtures,
             "unjudged": self.unjudged,
+            "histories": self.histories,
         }
 
     @classmethod
@@ -117,6 +121,16 @@ def entries_of(findings: Iterable[Finding]) -> list[Entry]:
     return [entry_of(leak, finding.seen_in) for finding in findings for leak in finding.leaks]
 
 
+def history_of(book: Book) -> list[tuple[bytes, bytes]]:
+    """Return `Outcome.histories` of this process, at its end."""
+    from lastcall.ledger.history import RecordingBook, recorded_of  # noqa: PLC0415 (only for a page)
+
+    if not isinstance(book, RecordingBook):
+        return []
+    recorded = recorded_of(book, is_over=True)
+    return [(recorded.to_bytes(), recorded.ended)]
+
+
 def together(outcomes: Iterable[Outcome]) -> Outcome:
     """Return as one what several workers saw."""
     outcomes = tuple(outcomes)
@@ -127,6 +141,7 @@ def together(outcomes: Iterable[Outcome]) -> Outcome:
         merged.tests |= outcome.tests
         merged.fixtures += outcome.fixtures
         merged.unjudged += outcome.unjudged
+        merged.histories += outcome.histories
     merged.findings += _shared(outcomes)
     return merged
 

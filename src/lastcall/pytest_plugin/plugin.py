@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lastcall import ledger
 from lastcall.ledger.ends import mistrust
 from lastcall.ledger.records import Leak
 from lastcall.ledger.scopes import Scope, current_scope, no_scope
-from lastcall.ledger.snapshot import take
-from lastcall.ledger.watch import Ground, current
+from lastcall.ledger.watch import Ground, current, watch
 
 from .ending import RunEnding
 from .foreign import refuse_foreign_loops
@@ -54,7 +52,7 @@ class LastcallPlugin:
         self._tests: dict[str, int] = {}
         self._fixtures: list[str] = []
         self._unjudged = 0
-        self._watch = ledger.watch()
+        self._watch = watch(history=settings.has_page)
         book, level = current()
         assert book is not None
         assert level is not None
@@ -216,7 +214,9 @@ class LastcallPlugin:
 
     def outcome(self) -> Outcome:
         """Return all that this process saw, once it is finished."""
-        from .findings import Outcome  # noqa: PLC0415
+        from lastcall.ledger.snapshot import take  # noqa: PLC0415
+
+        from .findings import Outcome, history_of  # noqa: PLC0415
 
         return Outcome.of(
             take(self._book),
@@ -225,6 +225,8 @@ class LastcallPlugin:
             tests=self._tests,
             fixtures=self._fixtures,
             unjudged=self._unjudged,
+            # Under `lastcall run` the rows are not ours to read.
+            histories=history_of(self._book) if self._watch._began else [],
         )
 
     def pytest_unconfigure(self) -> None:

@@ -42,6 +42,11 @@ class Settings:
     reports: tuple[tuple[str, Path], ...]
     """Reports to write: form ("json" or "html") and absolute path of each."""
 
+    @property
+    def has_page(self) -> bool:
+        """Whether a page is asked for, which shows when every session was open."""
+        return any(form == "html" for form, _ in self.reports)
+
 
 def is_worker(config: pytest.Config) -> bool:
     """Tell whether this process runs a part of the tests for pytest-xdist."""

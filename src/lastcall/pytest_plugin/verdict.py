@@ -24,6 +24,8 @@ from .words import failure_of_run, how_many, summary_lines
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+    from lastcall.ledger.history import History
+
 __all__ = ["Verdict"]
 
 
@@ -159,7 +161,7 @@ class Verdict:
         for form, path in self._settings.reports:
             text = json.dumps(report.to_json(), ensure_ascii=False) + "\n"
             if form == "html":
-                text = as_html(report, of="pytest")
+                text = as_html(report, self._history(), of="pytest")
             try:
                 path.write_text(text, encoding="utf-8")
             except OSError as error:
@@ -170,6 +172,11 @@ class Verdict:
         merged = merge_reports([self._outcome.report, *leaks])
         leaked = sum(leak.count for leak in merged.leaks if leak.kind == "session")
         return dataclasses.replace(merged, leaked=leaked)
+
+    def _history(self) -> History | None:
+        from lastcall.ledger.history import Recorded, merge_histories  # noqa: PLC0415 (only for a page)
+
+        return merge_histories(Recorded.from_bytes(*parts) for parts in self._outcome.histories)
 
     def summarise(self, terminalreporter: TerminalReporter) -> None:
         """Say what was found, by fingerprint, and what became of the baseline."""
