@@ -57,6 +57,8 @@ PEERS = {
     "on, scope": ["--lastcall=scope"],
     "loops in debug mode": ["--asyncio-debug"],
 }
+# pytest rewrites the asserts of every plugin, and without bytecode it would do so in each run.
+KEPT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def cpu_of(folder: Path, arguments: list[str], *more: str) -> float:
@@ -66,7 +68,7 @@ def cpu_of(folder: Path, arguments: list[str], *more: str) -> float:
         [sys.executable, "-m", "pytest", "-q", "-p", "asyncio", "-p", "lastcall", "-p", "no:cacheprovider",
          "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function", *arguments, *more],
         cwd=folder, check=True, capture_output=True,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env={**KEPT, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )  # fmt: skip
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -35,7 +35,9 @@ class Scope:
     def __init__(self, name: str, within: Scope | None = None) -> None:
         self.name = name
         self.root: Scope = within.root if within is not None else self
-        # Of a root:
+        if within is not None:
+            return
+        # Of a root only:
         self.ended = False
         self.openings: list[Opening] = []
         self.gone: dict[PileKey, Pile] = {}

@@ -68,6 +68,8 @@ class Judge:
             return ()
         if self._settings.gc:
             gc.collect()
+        if not owner.gone and all(opening.closed for opening in owner.openings):
+            return ()
         level = self._level_of(terms)
         # At the level "off" all is told, so that nothing of it comes up later.
         openings = self._settled(book, owner)

@@ -109,16 +109,21 @@ class LastcallPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Begin a test."""
-        if self._was_left():
-            mistrust(self._book)
-        if not self._ground.is_on():
-            self._ground.resume()
-        self._left = self._ground.left
+        if self._ground.left != self._left or not self._ground.is_on():
+            self._come_back()
         file = item.nodeid.partition("::")[0]
         self._test = Owner(item.nodeid, item.nodeid, f"pytest {file}", "test")
         self._scopes.begin(self._test)
         if item.nodeid in self._wrong:
             pytest.fail(self._wrong[item.nodeid], pytrace=False)
+
+    def _come_back(self) -> None:
+        """Go on with our own watch after a test that began another."""
+        if self._was_left():
+            mistrust(self._book)
+        if not self._ground.is_on():
+            self._ground.resume()
+        self._left = self._ground.left
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(
