@@ -17,7 +17,8 @@ TOOLS = (
     "aiohttp click rich pytest pytest-asyncio pytest-xdist pytest-timeout pytest-randomly mypy ruff "
     "codespell uvloop anyio uvicorn nest_asyncio jsonschema types-jsonschema trustme build twine hatchling "
     "coverage fastapi httpx hypercorn granian opentelemetry-api opentelemetry-sdk prometheus-client "
-    "schemathesis selenium gidgethub pyjwt[crypto] python-dotenv httptools msgspec zstandard openai pygls flake8"
+    "schemathesis selenium gidgethub pyjwt[crypto] python-dotenv httptools msgspec zstandard openai "
+    "pygls flake8"
 )
 MARKERS = {
     "uvloop": 'sys_platform != "win32"',

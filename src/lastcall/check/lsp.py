@@ -48,17 +48,16 @@ class _Project:
         self.findings: dict[str, list[Finding]] = {}
         self.sources = Sources()
         self.published: set[str] = set()
-        self._waiting: asyncio.Task[None] | None = None
+        self._checking: asyncio.Task[None] | None = None
 
     def changed(self) -> None:
-        """Check soon; a check that waits already waits anew."""
-        if self._waiting is not None:
-            self._waiting.cancel()
-        self._waiting = asyncio.create_task(self._check_soon())
+        """Check soon; what a check under way will find is out of date."""
+        if self._checking is not None:
+            self._checking.cancel()
+        self._checking = asyncio.create_task(self._check_soon())
 
     async def _check_soon(self) -> None:
         await asyncio.sleep(QUIET_S)
-        self._waiting = None
         texts = self.texts()
         try:
             findings = await asyncio.to_thread(self._check, texts)
@@ -131,7 +130,10 @@ class _Project:
         texts = self.texts()
         if not here or (path in texts and texts[path] != self.sources.text(path)):
             return []
-        overlay = self.overlay(CheckConfig.load(Path.cwd()))
+        try:
+            overlay = self.overlay(CheckConfig.load(Path.cwd()))
+        except ConfigError:
+            return []
         tried = await asyncio.to_thread(with_fixes, here, overlay, self.sources, texts)
         return [action for one in tried for action in self._actions(one)]
 
@@ -203,6 +205,10 @@ def make_server() -> LanguageServer:
 
     @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
     def saved(_: types.DidSaveTextDocumentParams) -> None:
+        project.changed()
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    def moved(_: types.DidChangeWatchedFilesParams) -> None:
         project.changed()
 
     @server.feature(
