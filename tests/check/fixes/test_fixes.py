@@ -189,6 +189,23 @@ def test_a_response_is_released_after_its_last_use() -> None:
     )
 
 
+def test_a_close_that_is_not_awaited_and_that_an_error_skips_is_mended_in_two_steps() -> None:
+    """That an error goes past it is found, and mended, once it is awaited."""
+    check(
+        """
+        async def f(url):
+            s = aiohttp.ClientSession()
+            await s.get(url)
+            s.close()
+        """,
+        """
+        async def f(url):
+            async with aiohttp.ClientSession() as s:
+                await s.get(url)
+        """,
+    )
+
+
 def test_two_sessions_of_one_function_are_mended_one_after_the_other() -> None:
     """Their fixes touch the same lines."""
     check(
