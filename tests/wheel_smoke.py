@@ -33,11 +33,25 @@ def main() -> None:
     assert lastcall.__version__ in version.stdout
 
     pathlib.Path("leaky.py").write_text(LEAKY)
-    command = ["run", "--report", "json:report.json", "--fail-on", "proof", "leaky.py"]
+    command = [
+        "run",
+        "--report",
+        "json:report.json",
+        "--report",
+        "html:report.html",
+        "--fail-on",
+        "proof",
+        "leaky.py",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "lastcall", *command], capture_output=True, text=True, check=False
     )
     assert done.returncode == 70, done.stderr
+    assert "kept.append" in pathlib.Path("report.html").read_text()
+    checked = subprocess.run(
+        [sys.executable, "-m", "lastcall", "check", "leaky.py"], capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, "LC" in checked.stdout) == (1, True), checked
     (leak,) = json.loads(pathlib.Path("report.json").read_text())["leaks"]
     assert (leak["site"]["file"], leak["site"]["line"]) == ("leaky.py", 5), leak
     print("1 passed, 0 failed")
