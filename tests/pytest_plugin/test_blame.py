@@ -26,6 +26,7 @@ LATE = """
 
 
     async def test_makes_a_cycle(url):
+        gc.disable()
         session = aiohttp.ClientSession()
         async with session.get(url) as response:
             await response.read()
@@ -33,6 +34,7 @@ LATE = """
 
 
     async def test_innocent(caplog):
+        gc.enable()
         gc.collect()
         assert not caplog.records
 

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from .entries import TICK_S, Guest, Opening, Peer, Place, Tally, Tick, Use, atomic, tick, was_built, weak
-from .records import Evidence, Kind
+from .evidence import Evidence, Kind
 from .responses import Requests
 from .scopes import Scope, current_label, current_scope, no_scope
 from .sites import Stack, stack_at

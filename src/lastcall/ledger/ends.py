@@ -12,8 +12,8 @@ from .entries import Guest, Opening, Pile
 from .hooks import hang_up
 from .records import Grade, Leak
 from .report.model import Report, in_order, merge_leaks
+from .reporting import evidence_of, is_open, leak_of
 from .scopes import PileKey, Scope
-from .snapshot import evidence_of, is_open, leak_of
 
 if TYPE_CHECKING:
     from aiohttp.client import ClientSession

@@ -11,7 +11,7 @@ from functools import wraps
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
-from .records import Evidence, Kind
+from .evidence import Evidence, Kind
 from .scopes import Scope
 from .sites import Stack
 

@@ -22,21 +22,11 @@ import aiohttp
 
 from .masking import mask
 from .records import Distribution, Frame, Site
-from .sites import Stack, line_of
+from .sites import START_DIRECTORY, Stack, line_of
 
 __all__ = ["Resolved", "resolve"]
 
 
-def _start_directory() -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError:
-        # It was removed under the process.
-        return Path("/")
-
-
-# As it was when the program began: it may change it, and the reader's shell does not follow.
-_START_DIRECTORY = _start_directory()
 _PROJECT_MARKS = ("pyproject.toml", "setup.cfg", "setup.py", "pytest.ini", "tox.ini", ".git")
 _COMPREHENSIONS = ("<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>")
 # The loop running a task; what lies further out only waits. With uvloop no Handle._run ends the stack.
@@ -225,7 +215,7 @@ def _origin(filename: str) -> _Origin:
     if filename.startswith("<"):
         return _Origin(filename, filename, None, is_own=True)
     # Not resolved: that would name files as nobody types them.
-    path = os.path.normpath(_START_DIRECTORY / filename)
+    path = os.path.normpath(START_DIRECTORY / filename)
     below = _below_packages(path)
     if below is not None:
         return _Origin(below, below, _distribution(below), is_own=False)
@@ -270,8 +260,8 @@ def _lists(name: str, below: str) -> bool:
 
 
 def _as_typed(path: Path) -> str:
-    if path.is_relative_to(_START_DIRECTORY):
-        return path.relative_to(_START_DIRECTORY).as_posix()
+    if path.is_relative_to(START_DIRECTORY):
+        return path.relative_to(START_DIRECTORY).as_posix()
     home = Path("~").expanduser()
     if path.is_relative_to(home):
         return (Path("~") / path.relative_to(home)).as_posix()
@@ -281,7 +271,7 @@ def _as_typed(path: Path) -> str:
 def _below_project(path: Path) -> str:
     root = _project_root(path.parent)
     if root is None:
-        root = _START_DIRECTORY if path.is_relative_to(_START_DIRECTORY) else path.parent
+        root = START_DIRECTORY if path.is_relative_to(START_DIRECTORY) else path.parent
     return path.relative_to(root).as_posix()
 
 

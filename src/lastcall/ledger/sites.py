@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from asyncio.events import Handle
+from pathlib import Path
 from types import CodeType, FrameType
 
-__all__ = ["DEPTH", "Stack", "line_of", "stack_at"]
+__all__ = ["DEPTH", "START_DIRECTORY", "Stack", "line_of", "stack_at"]
+
+
+def _start_directory() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        # It was removed under the process.
+        return Path("/")
+
+
+# As it was when the program began: it may change it, and the reader's shell does not follow.
+START_DIRECTORY = _start_directory()
 
 DEPTH = 24
 """How many frames a stack holds at most, from the innermost outwards."""

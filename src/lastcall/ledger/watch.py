@@ -8,19 +8,21 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from .book import Book
 from .hooks import close_book, open_book
-from .records import Leak, SessionRecord
-from .report.model import Report
 from .scopes import current_label
-from .snapshot import count_open, open_records, take
+
+if TYPE_CHECKING:
+    from .records import Leak, SessionRecord
+    from .report.model import Report
 
 __all__ = [
     "Ground",
     "Level",
     "Watch",
+    "begin",
     "count_unclosed_sessions",
     "current",
     "label",
@@ -137,6 +139,14 @@ def watch(level: Level = "sessions", *, history: bool = False) -> Watch:
     Raises:
         ValueError: If *level* is neither of the two.
     """
+    # Now: a program that has run out of file descriptors can import nothing more.
+    from . import reporting as reporting  # noqa: PLC0415, PLC0414
+
+    return begin(level, history=history)
+
+
+def begin(level: Level = "sessions", *, history: bool = False) -> Watch:
+    """Do what `watch` does; what only a report needs is imported when one is asked for."""
     global _book, _level  # noqa: PLW0603 - there is one aiohttp in a process, and one book under it
     if level not in _LEVELS:
         raise ValueError(f"level is {level!r}; it can be 'sessions' or 'responses'")
@@ -195,6 +205,9 @@ def snapshot(*, ended: bool = False, idle_after: float | None = None) -> Report:
         idle_after: Seconds; a session on which nothing was done for as long, and nothing is in
             use, is called a leak with the evidence `IDLE`. None calls none so.
     """
+    from .report.model import Report  # noqa: PLC0415
+    from .reporting import take  # noqa: PLC0415
+
     book, _ = current()
     return take(book, ended=ended, idle_after=idle_after) if book is not None else Report()
 
@@ -221,6 +234,8 @@ def leaks(*, idle_after: float | None = None) -> tuple[Leak, ...]:
 
 def open_sessions() -> tuple[SessionRecord, ...]:
     """Return every session that is open now and was opened under the watch, oldest first."""
+    from .reporting import open_records  # noqa: PLC0415
+
     book, _ = current()
     return open_records(book) if book is not None else ()
 
@@ -235,6 +250,8 @@ def count_unclosed_sessions() -> int:
     """
     book, level = current()
     if level is not None and book is not None:
+        from .reporting import count_open  # noqa: PLC0415
+
         return count_open(book)
     client = sys.modules.get("aiohttp.client")
     if client is None:

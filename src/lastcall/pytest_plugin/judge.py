@@ -68,7 +68,7 @@ class Judge:
             return ()
         if self._settings.gc:
             gc.collect()
-        if not owner.gone and all(opening.closed for opening in owner.openings):
+        if owner.is_clean():
             return ()
         level = self._level_of(terms)
         # At the level "off" all is told, so that nothing of it comes up later.

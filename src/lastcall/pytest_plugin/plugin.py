@@ -6,24 +6,24 @@ import inspect
 from collections import Counter
 from collections.abc import Generator
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lastcall.ledger.ends import mistrust
-from lastcall.ledger.records import Leak
 from lastcall.ledger.scopes import Scope, current_scope, no_scope
-from lastcall.ledger.watch import Ground, current, watch
+from lastcall.ledger.watch import Ground, begin, current
 
 from .ending import RunEnding
 from .foreign import refuse_foreign_loops
-from .judge import Judge
 from .scopes import Owner, Scopes
 from .settings import Settings, is_worker
 
 if TYPE_CHECKING:
+    from lastcall.ledger.records import Leak
+
     from .findings import Outcome
+    from .judge import Judge
     from .marker import Terms
 
 __all__ = ["LastcallPlugin"]
@@ -42,7 +42,6 @@ class LastcallPlugin:
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self._config = config
         self._settings = settings
-        self._judge = Judge(settings, datetime.now().astimezone().date())
         self._run = Owner("outside of every test", "(run)", "pytest", "run")
         self._scopes = Scopes(self._run)
         self._test = self._run
@@ -52,7 +51,7 @@ class LastcallPlugin:
         self._tests: dict[str, int] = {}
         self._fixtures: list[str] = []
         self._unjudged = 0
-        self._watch = watch(history=settings.has_page)
+        self._watch = begin(history=settings.has_page)
         book, level = current()
         assert book is not None
         assert level is not None
@@ -120,6 +119,8 @@ class LastcallPlugin:
     def _come_back(self) -> None:
         """Go on with our own watch after a test that began another."""
         if self._was_left():
+            from lastcall.ledger.ends import mistrust  # noqa: PLC0415
+
             mistrust(self._book)
         if not self._ground.is_on():
             self._ground.resume()
@@ -173,7 +174,7 @@ class LastcallPlugin:
         if self._was_left():
             self._unjudged += 1
             return None
-        leaks = self._judge.end(self._book, test, terms)
+        leaks = self._left_by(test, terms)
         self._end_fixtures()
         demand = terms.demand if terms is not None else None
         if not leaks and demand is None:
@@ -184,6 +185,18 @@ class LastcallPlugin:
         from .words import with_failure  # noqa: PLC0415
 
         return with_failure(pytest.TestReport.from_item_and_call(item, call), text, leaks)
+
+    @cached_property
+    def _judge(self) -> Judge:
+        from .judge import Judge  # noqa: PLC0415
+
+        return Judge(self._settings, datetime.now().astimezone().date())
+
+    def _left_by(self, owner: Owner, terms: Terms | None = None) -> tuple[Leak, ...]:
+        owner.ended = True
+        if owner.is_clean() and not (self._settings.gc and owner.openings):
+            return ()
+        return self._judge.end(self._book, owner, terms)
 
     def _found(self, test: Owner, demand: int | None, leaks: tuple[Leak, ...]) -> str | None:
         """Write down the *leaks* of *test*; return what its report has to say, None for nothing."""
@@ -198,7 +211,9 @@ class LastcallPlugin:
     def _end_fixtures(self) -> None:
         for owner in self._ended:
             self._fixtures.append(owner.seen_in)
-            self._judge.find(owner, self._judge.end(self._book, owner))
+            leaks = self._left_by(owner)
+            if leaks:
+                self._judge.find(owner, leaks)
         self._ended.clear()
 
     # -- after the tests
@@ -214,12 +229,15 @@ class LastcallPlugin:
     def finish(self) -> bool:
         """Look at what is left, once; tell whether there is anything to say."""
         self._end_fixtures()
-        self._judge.close(self._book, self._run)
-        return bool(self._judge.findings or self._unjudged)
+        is_clean = "_judge" not in vars(self) and self._run.is_clean() and not self._book.late
+        if not is_clean or self._book.open_entries():
+            self._judge.close(self._book, self._run)
+            return bool(self._judge.findings or self._unjudged)
+        return bool(self._unjudged)
 
     def outcome(self) -> Outcome:
         """Return all that this process saw, once it is finished."""
-        from lastcall.ledger.snapshot import take  # noqa: PLC0415
+        from lastcall.ledger.reporting import take  # noqa: PLC0415
 
         from .findings import Outcome, history_of  # noqa: PLC0415
 

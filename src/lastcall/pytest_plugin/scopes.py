@@ -38,6 +38,10 @@ class Owner(Scope):
         self.seen_in = seen_in
         self.kind = kind
 
+    def is_clean(self) -> bool:
+        """Tell whether all that was opened in it is closed."""
+        return not self.gone and all(opening.closed for opening in self.openings)
+
 
 class Scopes:
     """

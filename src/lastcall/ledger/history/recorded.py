@@ -11,8 +11,8 @@ from typing import Any, Self
 
 from lastcall.ledger.entries import Tally
 from lastcall.ledger.report.forms import write_record
+from lastcall.ledger.reporting import evidence_of, open_entries
 from lastcall.ledger.resolve import resolve
-from lastcall.ledger.snapshot import evidence_of, open_entries
 from lastcall.ledger.watch import current
 
 from .recording import RecordingBook

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from lastcall.ledger.book import Book
 from lastcall.ledger.entries import Guest, Opening
 from lastcall.ledger.records import Kind
+from lastcall.ledger.reporting import open_entries
 from lastcall.ledger.resolve import resolve
 from lastcall.ledger.sites import Stack
-from lastcall.ledger.snapshot import open_entries
 
 from .pools import Pool
 from .records import NAMES_KEPT, HostState, OpenSite, busiest, in_order

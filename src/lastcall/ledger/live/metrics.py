@@ -9,8 +9,8 @@ from typing import Literal
 
 from lastcall.ledger.book import Book
 from lastcall.ledger.entries import Tally
+from lastcall.ledger.reporting import churn_of
 from lastcall.ledger.resolve import resolve
-from lastcall.ledger.snapshot import churn_of
 
 from .collect import collect
 from .records import HostState
