@@ -168,6 +168,7 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
         "COLUMNS": "100",
         "NO_COLOR": "1",
     }
+    env.pop("CI", None)  # where pytest finds it, it shortens nothing
     return subprocess.run(
         command, cwd=folder, env=env, text=True, timeout=SECONDS, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

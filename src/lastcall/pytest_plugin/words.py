@@ -41,6 +41,9 @@ def failure(text: str, site: Site | None = None) -> Any:
         raise LeftOpenError(text)  # noqa: TRY301 - pytest describes what was raised
     except LeftOpenError as error:
         shown = pytest.ExceptionInfo.from_exception(error).getrepr(style="value")
+    if shown.reprcrash is not None:
+        # The summary's line; under CI pytest shortens nothing.
+        shown.reprcrash.message = shown.reprcrash.message.partition("\n")[0]
     if site is not None and shown.reprcrash is not None:
         # Where editors and annotations jump to.
         shown.reprcrash.path, shown.reprcrash.lineno = site.file, site.line
