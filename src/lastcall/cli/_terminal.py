@@ -7,10 +7,21 @@ import select
 import sys
 from typing import Literal, TextIO
 
-__all__ = ["ColorChoice", "complain", "has_color", "width_of", "write_all"]
+import click
+
+__all__ = ["ColorChoice", "color_option", "complain", "has_color", "width_of", "write_all"]
 
 ColorChoice = Literal["auto", "always", "never"]
 """When to use colours: "auto" means on a terminal, unless NO_COLOR is set."""
+
+color_option = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="auto: on a terminal, unless NO_COLOR is set.",
+)
+"""Gives a command `--color`, as every command that prints findings or figures has it."""
 
 _WIDTH = 80
 _WIDTH_MAX = 100

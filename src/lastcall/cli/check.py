@@ -11,6 +11,7 @@ from lastcall.check.finding import Confidence
 from lastcall.check.output import FORMS
 
 from ._check_run import Check, Settings, read_config
+from ._terminal import color_option
 
 if TYPE_CHECKING:
     from ._check_baseline import KnownFindings
@@ -63,13 +64,7 @@ __all__ = ["command"]
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even when there are findings.")
 @click.option("--no-cache", is_flag=True, help="Neither read nor write .lastcall_cache.")
 @click.option("--quiet", is_flag=True, help="Print findings only.")
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="auto: on a terminal, unless NO_COLOR is set.",
-)
+@color_option
 @click.argument("paths", nargs=-1, type=click.Path())
 def command(
     paths: tuple[str, ...],

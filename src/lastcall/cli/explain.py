@@ -10,7 +10,7 @@ import click
 
 from lastcall.check.rules import RULES, Rule, UnknownRuleError, find_rule
 
-from ._terminal import ColorChoice, has_color, width_of, write_all
+from ._terminal import ColorChoice, color_option, has_color, width_of, write_all
 
 __all__ = ["command"]
 
@@ -23,13 +23,7 @@ FIXES = {
 
 
 @click.command("explain", context_settings={"max_content_width": 88})
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="auto: on a terminal, unless NO_COLOR is set.",
-)
+@color_option
 @click.argument("rule", required=False)
 def command(rule: str | None, color: ColorChoice) -> None:
     """

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ._terminal import ColorChoice
+from ._terminal import ColorChoice, color_option
 
 __all__ = ["command"]
 
@@ -147,13 +147,7 @@ _RATE = click.FloatRange(min=0, min_open=True)
     help="html:PATH for a page with plots, json:PATH for the figures. May be given again.",
 )
 @click.option("--quiet", is_flag=True, help="Say nothing unless something is wrong.")
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="auto: on a terminal, unless NO_COLOR is set.",
-)
+@color_option
 def batch(*, color: ColorChoice, dry_run: bool, **options: Any) -> int:
     """
     Send every request in INPUT, and write each answer exactly once to OUTPUT.

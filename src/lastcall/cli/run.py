@@ -22,7 +22,7 @@ from ._live import LiveReports
 from ._program import Ended, Form, Program, resolve_program, split_arguments
 from ._serve import serve
 from ._supervise import die_like, ignore_interruptions, run_program
-from ._terminal import ColorChoice, write_all
+from ._terminal import ColorChoice, color_option, write_all
 
 __all__ = ["command"]
 
@@ -113,13 +113,7 @@ class _RunCommand(click.Command):
     " with port 0, at a free one. It is told on stderr.",
 )
 @click.option("--quiet", is_flag=True, help="Print nothing when there is nothing to complain of.")
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="auto: on a terminal, unless NO_COLOR is set.",
-)
+@color_option
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def command(

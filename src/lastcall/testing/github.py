@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-import json
 import re
 import time
-from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +12,7 @@ from aiohttp import web
 
 from . import github_routes as routes
 from . import github_shapes as shapes
+from .calls import CallLog
 from .github_pages import LinkForm, page
 from .github_routes import Asked, NotThereError, Result
 from .github_shapes import Json
@@ -88,14 +86,12 @@ class GitHubServer(LoopbackServer):
         self.tokens = Tokens(token, str(app_id), public_key, token_life, token_lag)
         self._state = GitHubState(login)
         self._limit, self._used = limit, 0
-        self._calls: deque[Call] = deque(maxlen=100_000)
-        self._attempts: Counter[int] = Counter()
-        self._numbers = itertools.count(1)
+        self._calls = CallLog(100_000)
 
     @property
     def calls(self) -> list[Call]:
         """What was asked, a copy, in order of arrival."""
-        return list(self._calls.copy())
+        return self._calls.all()
 
     def start(self) -> None:
         """Start, as any loopback server."""
@@ -150,7 +146,8 @@ class GitHubServer(LoopbackServer):
         return app
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        call = await self._read(request)
+        number = self.connection_number(request)
+        call = await self._calls.read(request, request.method, request.raw_path, connection=number)
         answer = self.script.take(call)
         if answer.body is not None:
             return await send(request, Reply(answer.status, _JSON, [answer.body]), answer)
@@ -159,21 +156,6 @@ class GitHubServer(LoopbackServer):
             reply = _reply(Result(shapes.error(answer.status, message), answer.status), {})
             return await send(request, reply, answer)
         return await send(request, self._answer(request, call), answer)
-
-    async def _read(self, request: web.Request) -> Call:
-        raw = await request.read()
-        self._attempts[key := hash((request.method, request.raw_path, raw))] += 1
-        call = Call(
-            number=next(self._numbers),
-            attempt=self._attempts[key],
-            method=request.method,
-            path=request.path,
-            connection=self.connection_number(request),
-            headers=request.headers,
-            json=_json_object(raw),
-        )
-        self._calls.append(call)
-        return call
 
     def _answer(self, request: web.Request, call: Call) -> Reply:
         """Return the right answer to a request, the refusal of a bad one included."""
@@ -234,11 +216,3 @@ def _reply(result: Result, headers: Mapping[str, str]) -> Reply:
     data = result.data
     body = data if isinstance(data, bytes) else b"" if data is None else shapes.json_bytes(data)
     return Reply(result.status, result.content_type, [body], headers=headers)
-
-
-def _json_object(raw: bytes) -> Mapping[str, Any]:
-    try:
-        data = json.loads(raw)
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import ssl as ssl_module
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from aiohttp import web
 
 from . import openai_shapes as shapes
+from .calls import CallLog
 from .loopback import LoopbackServer
 from .openai_checks import CHAT, EMBEDDINGS, REQUIRED, RESPONSES, TEXT, RefusedError, check, texts_of
 from .openai_completion import Completion, complete
@@ -77,10 +74,7 @@ class OpenAIServer(LoopbackServer):
         self._api_key = api_key
         self._models = tuple(models)
         self._strict_models = strict_models
-        self._calls: deque[Call] = deque(maxlen=records_max)
-        self._numbers = itertools.count(1)
-        self._attempts: Counter[int] = Counter()
-        self._attempts_max = records_max
+        self._calls = CallLog(records_max)
         self._prompt_tokens = 0
         self._completion_tokens = 0
 
@@ -92,7 +86,7 @@ class OpenAIServer(LoopbackServer):
     @property
     def calls(self) -> list[Call]:
         """One per request that was read wholly, with its body; a copy, in the order of arrival."""
-        return list(self._calls.copy())
+        return self._calls.all()
 
     @property
     def prompt_tokens(self) -> int:
@@ -111,7 +105,7 @@ class OpenAIServer(LoopbackServer):
         return app
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        call = await self._read(request)
+        call = await self._calls.read(request, request.path, connection=self.connection_number(request))
         answer = Answer()
         try:
             self._check(call)
@@ -124,23 +118,6 @@ class OpenAIServer(LoopbackServer):
             reply = _json_reply(error, refused.status)
         request_id = {"x-request-id": f"req_{call.number:08d}"}
         return await send(request, replace(reply, headers=request_id), answer)
-
-    async def _read(self, request: web.Request) -> Call:
-        raw = await request.read()
-        if len(self._attempts) >= self._attempts_max:
-            self._attempts.clear()
-        self._attempts[key := hash((request.path, raw))] += 1
-        call = Call(
-            number=next(self._numbers),
-            attempt=self._attempts[key],
-            method=request.method,
-            path=request.path,
-            connection=self.connection_number(request),
-            headers=request.headers,
-            json=_json_object(raw),
-        )
-        self._calls.append(call)
-        return call
 
     def _check(self, call: Call) -> None:
         """Raise `RefusedError` for what the API refuses."""
@@ -216,11 +193,3 @@ def _events(call: Call, answer: Answer, completion: Completion) -> Iterable[byte
 
 def _json_reply(data: Json, status: int) -> Reply:
     return Reply(status, _JSON, [shapes.json_bytes(data)])
-
-
-def _json_object(raw: bytes) -> Mapping[str, Any]:
-    try:
-        data = json.loads(raw)
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}
