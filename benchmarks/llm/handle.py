@@ -15,25 +15,12 @@ from contextlib import asynccontextmanager
 import aiohttp
 import msgspec
 from _compare import Ask, Peer, Work, main
+from _peers import plain
 from _server import Plan
 
 from lastcall.llm import Timeouts, create_openai_api_handle_async
 from lastcall.llm.target import Target
 from lastcall.llm.wire import Wire
-
-
-@asynccontextmanager
-async def plain(work: Work) -> AsyncIterator[Ask]:
-    """Ask with aiohttp as its documentation shows it."""
-    connector = aiohttp.TCPConnector(limit=work.at_once, ssl=work.ssl_context() or True)
-    async with aiohttp.ClientSession(connector=connector) as session:
-
-        async def ask(number: int) -> int:
-            async with session.post(work.url, json=work.body(number), headers=work.headers) as response:
-                await response.json()
-            return 1
-
-        yield ask
 
 
 @asynccontextmanager
